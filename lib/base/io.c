@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+
+static const char *kind(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFDIR:
+		return "a directory";
+	case S_IFIFO:
+		return "a fifo";
+	case S_IFCHR:
+	case S_IFBLK:
+		return "a device";
+	case S_IFSOCK:
+		return "a socket";
+	default:
+		return "not a regular file";
+	}
+}
+
+int io_open_regular(int dirfd, const char *path, int flags, struct err **e)
+{
+	auto_close int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
+	struct stat st;
+
+	if (fd < 0)
+		return err_set(e, errno, NULL, "cannot open %s", path);
+	if (fstat(fd, &st) < 0)
+		return err_set(e, errno, NULL, "cannot stat %s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, EINVAL, "not-a-regular-file", "%s is %s, not a regular file", path,
+			       kind(st.st_mode));
+	return take_fd(&fd);
+}
+
+int io_read_fd(int fd, size_t max, char **ret, size_t *ret_len)
+{
+	auto_buf struct buf b = BUF_INIT(max);
+	char chunk[16384];
+	size_t len;
+
+	for (;;) {
+		ssize_t n = read(fd, chunk, sizeof(chunk));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		if ((size_t)n > max - b.len)
+			return -EFBIG;
+		buf_add(&b, chunk, (size_t)n);
+		if (!buf_ok(&b))
+			return -ENOMEM;
+	}
+	len = b.len;
+	*ret = buf_take(&b);
+	if (!*ret)
+		return -ENOMEM;
+	if (ret_len)
+		*ret_len = len;
+	return 0;
+}
+
+int io_read_file(int dirfd, const char *path, size_t max, char **ret, size_t *ret_len, struct err **e)
+{
+	auto_close int fd = io_open_regular(dirfd, path, 0, e);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = io_read_fd(fd, max, ret, ret_len);
+	if (r == -EFBIG)
+		return err_set(e, EFBIG, "file-too-large", "%s is larger than %zu bytes", path, max);
+	return r < 0 ? err_set(e, -r, NULL, "cannot read %s", path) : 0;
+}
+
+ssize_t io_read_line(int dirfd, const char *path, char *buf, size_t size)
+{
+	auto_close int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	do {
+		n = read(fd, buf, size - 1);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	while (n > 0 && buf[n - 1] == '\n')
+		n--;
+	buf[n] = '\0';
+	return n;
+}
+
+int io_write_all(int fd, const void *p, size_t n)
+{
+	const char *s = p;
+
+	while (n) {
+		ssize_t w = write(fd, s, n);
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return -errno;
+		s += w;
+		n -= (size_t)w;
+	}
+	return 0;
+}
+
+int io_write_value(int dirfd, const char *path, const char *value)
+{
+	auto_close int fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	do {
+		n = write(fd, value, strlen(value));
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+int io_replace(int dirfd, const char *name, const void *p, size_t n, mode_t mode, struct err **e)
+{
+	auto_free char *tmp = NULL;
+	auto_close int fd = -EBADF;
+	uint64_t salt = 0;
+	int r;
+
+	if (getrandom(&salt, sizeof(salt), GRND_NONBLOCK) < 0)
+		salt = (uint64_t)getpid();
+	if (asprintf(&tmp, "%s.tmp-%08llx", name, (unsigned long long)(salt & 0xffffffffU)) < 0)
+		return err_no_memory(e);
+	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return err_set(e, errno, NULL, "cannot create %s", tmp);
+	r = io_write_all(fd, p, n);
+	if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
+		r = -errno;
+	if (r == 0 && renameat(dirfd, tmp, dirfd, name) < 0)
+		r = -errno;
+	if (r < 0) {
+		(void)unlinkat(dirfd, tmp, 0);
+		return err_set(e, -r, NULL, "cannot write %s", name);
+	}
+	(void)fsync(dirfd);
+	return 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* io - whole small files, at a directory fd, with limits. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/* Opens for reading and insists on a regular file (O_NONBLOCK, fstat): a fifo, device or directory
+ * is -EINVAL with a message that says what it is. flags: extra open flags such as O_NOFOLLOW. */
+int io_open_regular(int dirfd, const char *path, int flags, struct err **e);
+/* Reads a regular file of at most max bytes. *ret is new and NUL-terminated; *ret_len may be NULL. */
+int io_read_file(int dirfd, const char *path, size_t max, char **ret, size_t *ret_len, struct err **e);
+/* Reads an open fd to its end, at most max bytes (-EFBIG beyond). Kernel files included. */
+int io_read_fd(int fd, size_t max, char **ret, size_t *ret_len);
+/* Reads a one-value kernel file; trailing newline removed. Returns length or -errno. */
+ssize_t io_read_line(int dirfd, const char *path, char *buf, size_t size);
+/* Writes everything; 0 or -errno. */
+int io_write_all(int fd, const void *p, size_t n);
+/* One write(2) to an existing kernel file (O_WRONLY|O_CLOEXEC, no O_CREAT); 0 or -errno. */
+int io_write_value(int dirfd, const char *path, const char *value);
+/* Replaces NAME in directory dirfd atomically: a temporary file beside it, fsync, rename, fsync of
+ * the directory. mode is exact (umask does not apply). */
+int io_replace(int dirfd, const char *name, const void *p, size_t n, mode_t mode, struct err **e);

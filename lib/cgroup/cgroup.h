@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* cgroup - the cgroups of one container on whatever the host has: v1, hybrid, v2. A struct cgroups
+ * is planned (names, limits translated, device rules parsed, everything that can be refused is
+ * refused), then created, entered, limited, and removed. The monitor runs all of it but
+ * cgroup_mount, which runs in init. */
+#pragma once
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "config/conf.h"
+
+struct cgroups;
+
+/* Reads the host's layout and resolves names, limits and device rules of c (c->name is set).
+ * Warnings (a key that this layout ignores, a translation) go to log_warn. Nothing is changed. */
+int cgroup_plan(const struct conf *c, struct log *l, struct cgroups **ret, struct err **e);
+void cgroup_free(struct cgroups *g);
+/* Makes the monitor's and the payload's directories in every usable hierarchy (suffix -1..-999
+ * where a name is taken by something alive; a dead leftover of ours is removed and reused), enables
+ * controllers. On failure nothing that it made is left. */
+int cgroup_create(struct cgroups *g, struct err **e);
+/* v2 directories for CLONE_INTO_CGROUP (borrowed), or -1 where there is no v2 hierarchy. */
+int cgroup_monitor_fd(const struct cgroups *g);
+int cgroup_payload_fd(const struct cgroups *g);	/* where init lives (the inner one) */
+int cgroup_limit_fd(const struct cgroups *g);	/* where limits are set (the outer one) */
+/* Moves pid into the monitor's / the payload's cgroups. born: it is already in the v2 one. */
+int cgroup_enter_monitor(struct cgroups *g, pid_t pid, bool born, struct err **e);
+int cgroup_enter_payload(struct cgroups *g, pid_t pid, bool born, struct err **e);
+/* Writes lxc.cgroup.* and lxc.cgroup2.* limits (devices excepted), each error with key and file:line. */
+int cgroup_limits(struct cgroups *g, struct err **e);
+/* Gives the payload cgroup to the mapped root (no-op without idmap). */
+int cgroup_delegate(struct cgroups *g, const struct conf *c, struct err **e);
+/* Device rules: v1 devices.allow/deny, v2 BPF program. After init has made its nodes. */
+int cgroup_devices(struct cgroups *g, struct err **e);
+/* Changes the device rules of a running container: "c 1:3 rwm". */
+int cgroup_device_change(struct cgroups *g, bool allow, const char *rule, struct err **e);
+/* Freezes or thaws the limit cgroup and waits until it is so (timeout_ms -1: no limit). */
+int cgroup_freeze(struct cgroups *g, bool frozen, int timeout_ms, struct err **e);
+/* Kills every process of the payload (cgroup.kill, or a loop over cgroup.procs on v1). */
+int cgroup_kill(struct cgroups *g, struct err **e);
+/* Removes all directories that cgroup_create made, bottom-up, with whatever the guest made below;
+ * waits for dying processes. The calling monitor may still be inside its own cgroup: it is moved
+ * out first where that is needed. Idempotent. Returns the first -errno. */
+int cgroup_remove(struct cgroups *g, struct err **e);
+/* A file of the limit cgroup ("memory.max", "devices.list", ...). cgroup_get appends to b.
+ * The name is one path component of known shape; anything else is -EINVAL. */
+int cgroup_get(struct cgroups *g, const char *file, struct buf *b, struct err **e);
+int cgroup_set(struct cgroups *g, const char *file, const char *value, struct err **e);
+/* Path of the payload (or limit) cgroup in the hierarchy of controller (NULL or "unified": v2; else
+ * the v1 controller, "name=systemd" included), relative to that hierarchy's mount, e.g.
+ * "/lxc.payload.web1". Borrowed; NULL if there is none. */
+const char *cgroup_path(const struct cgroups *g, const char *controller, bool limit);
+/* Processes now in the payload (v2 or any v1 hierarchy): number or -errno. */
+int cgroup_count(struct cgroups *g);
+/* Moves a process that attaches into the payload (into a leaf that takes processes). */
+int cgroup_attach(struct cgroups *g, pid_t pid, struct err **e);
+/* Text for the state file, and back: an adopting monitor continues with the same directories. */
+int cgroup_save(const struct cgroups *g, struct buf *b);
+int cgroup_restore(const struct conf *c, const char *text, struct log *l, struct cgroups **ret, struct err **e);
+/* lxc.mount.auto's cgroup class, in init, after its cgroup namespace: mounts below the directory
+ * behind rootfd as "sys/fs/cgroup" (it may have to be made). cgroup_namespace: init has its own. */
+int cgroup_mount(struct cgroups *g, const struct conf *c, int rootfd, bool cgroup_namespace, struct err **e);

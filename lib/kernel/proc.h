@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* proc - processes: clone3, pidfds, /proc facts of a pid. The only caller of clone3. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+
+#include "base/err.h"
+
+/* fork with namespaces. Returns 0 in the child, the pid in the parent, -errno with *e set.
+ * ret_pidfd (may be NULL) gets a pidfd. cgroup_fd >= 0: the child is born in that cgroup v2
+ * directory (CLONE_INTO_CGROUP); where the kernel refuses that, -errno of clone3 is returned and
+ * the caller falls back. exit_signal is SIGCHLD unless flags has CLONE_PARENT. */
+pid_t proc_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd, struct err **e);
+int proc_pidfd_open(pid_t pid);			/* fd or -errno */
+int proc_pidfd_send(int pidfd, int sig);	/* 0 or -errno */
+/* Waits until the process behind pidfd is gone, at most timeout_ms (-1: no limit).
+ * 1 gone, 0 timed out, -errno. Works for any process, not only children. */
+int proc_pidfd_wait(int pidfd, int timeout_ms);
+/* waitpid without EINTR. 0 or -errno. */
+int proc_wait(pid_t pid, int *ret_status);
+/* Exit status of a process that is no child of ours, after its end, from its pidfd (kernel 6.15's
+ * PIDFD_GET_INFO with exit information). 0, or -errno where the kernel cannot tell. */
+int proc_pidfd_status(int pidfd, int *ret_status);
+/* Start time in clock ticks since boot (field 22 of stat): with the pid it names one process for
+ * all time of one boot. 0 or -errno. */
+int proc_start_time(pid_t pid, uint64_t *ret);
+/* A line of /proc/PID/status, e.g. "SigBlk", as text. Length or -errno. */
+ssize_t proc_status_field(pid_t pid, const char *field, char *buf, size_t size);
+/* The effective uid and gid a pid runs under. 0 or -errno. */
+int proc_owner(pid_t pid, uid_t *uid, gid_t *gid);
+/* Writes the process title that ps shows (prctl PR_SET_MM_ARG_*; falls back to comm only). */
+void proc_set_title(const char *title);
+/* Closes every fd from first up, except those in keep (sorted ascending), with close_range. */
+int proc_close_fds(int first, const int *keep, size_t n);
+/* An fd that executes like path but is safe to expose to a guest: the file on a detached read-only
+ * mount (root), else a sealed memfd copy. Exec with fexecve/"/proc/self/fd/N". */
+int proc_safe_exe(const char *path, struct err **e);

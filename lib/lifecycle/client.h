@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* client - typed calls to a container's monitor over its command socket. Runs in the process of
+ * whoever uses the library: no state is kept, every exchange has a deadline, and a listener that
+ * cannot show that it is root or the owner of the container's directory is not believed
+ * (err_monitor_untrusted). When the monitor has died but the container lives, the first call that
+ * touches it starts an adopting monitor.
+ *
+ * All: -ECONNREFUSED with err_not_running when the container is stopped; -ETIMEDOUT with
+ * err_monitor_silent; -EPERM with err_monitor_refused. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/strv.h"
+#include "lifecycle/states.h"
+
+struct target {
+	const char *lxcpath, *name;	/* borrowed */
+	int timeout_ms;			/* per exchange; 0: the default (10 s); -1: none */
+};
+
+/* STATE_STOPPED (returning 0) when nothing runs. */
+int client_state(const struct target *t, enum lxc_state *ret, struct err **e);
+int client_init_pid(const struct target *t, pid_t *ret, struct err **e);
+int client_init_pidfd(const struct target *t, struct err **e);	/* fd */
+int client_devpts_fd(const struct target *t, struct err **e);	/* fd */
+int client_seccomp_fd(const struct target *t, struct err **e);	/* fd */
+int client_clone_flags(const struct target *t, int *ret, struct err **e);
+/* Payload (or limit) cgroup path in a controller's hierarchy; new. */
+int client_cgroup_path(const struct target *t, const char *controller, bool limit, char **ret, struct err **e);
+/* Value of a key in the running configuration; new; -ENOENT when unset or unknown. */
+int client_config_item(const struct target *t, const char *key, char **ret, struct err **e);
+/* Kills init (lxc.signal.stop) and waits until the monitor is gone. Not running: 0. */
+int client_stop(const struct target *t, struct err **e);
+/* Sends a signal to init through its pidfd. */
+int client_signal(const struct target *t, int sig, struct err **e);
+/* timeout_ms bounds the wait until the state is reached. */
+int client_freeze(const struct target *t, bool frozen, struct err **e);
+/* A cgroup file of the limit cgroup. */
+int client_cgroup_get(const struct target *t, const char *file, struct buf *b, struct err **e);
+int client_cgroup_set(const struct target *t, const char *file, const char *value, struct err **e);
+/* Moves pid (of the caller's own) into the payload cgroup. */
+int client_cgroup_attach(const struct target *t, pid_t pid, struct err **e);
+/* Allocates tty *num (-1: first free; 0: console); returns the socket that holds it, *ret_ptx the pty. */
+int client_tty(const struct target *t, int *num, int *ret_ptx, struct err **e);
+/* As lxc_console_log: data new (NULL if nothing was read). -ENODATA empty, -EFAULT no buffer. */
+int client_console_log(const struct target *t, bool read, bool clear, uint64_t max, char **data,
+		       uint64_t *ret_len, struct err **e);
+
+/* Registers for state changes. A subscription is one-shot: the first state of mask that is reached
+ * is reported. If the container is in one of them already, *ret_now gets it and -1 is returned as
+ * the fd (value 0); otherwise an fd > 0 that client_wait_fd reads. */
+int client_subscribe(const struct target *t, unsigned mask, bool survive_reboot, enum lxc_state *ret_now,
+		     int *ret_fd, struct err **e);
+/* 0 and *ret; the monitor's end counts as STOPPED; -ETIMEDOUT. */
+int client_wait_fd(int fd, int timeout_ms, enum lxc_state *ret);
+
+/* Facts of the running (or last) instance from the state file, without a round trip. */
+struct instance {
+	pid_t init_pid;			/* 0: not running */
+	uint64_t init_start;		/* proc_start_time */
+	pid_t monitor_pid;
+	char *last_error;		/* packed as text: err_line of the last failed start; NULL */
+	int exit_status;		/* wait status of the last run; -1 unknown */
+	struct strv nics;		/* "type link name hostname" per nic */
+};
+int client_instance(const struct target *t, struct instance *ret, struct err **e);
+void instance_done(struct instance *i);
+/* Names of containers with a live command socket below lxcpath (NULL: every lxcpath; then entries
+ * read "LXCPATH/NAME"), sorted and unique. */
+int client_active(const char *lxcpath, struct strv *names, struct err **e);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* launch - starting a container from the client's process: the config goes into a memfd, the
+ * supervisor program is spawned, and its first answer (running, or an error chain) comes back. */
+#pragma once
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/strv.h"
+#include "config/conf.h"
+
+struct launch {
+	const struct conf *conf;	/* name and lxcpath set */
+	bool foreground;		/* the call lasts as long as the container; stdio is its console */
+	bool application;		/* lxc-execute: our init is pid 1 and runs argv */
+	char *const *argv;		/* NULL: from the config */
+	const char *pidfile;
+	bool close_fds;			/* foreground: nothing but 0-2 is inherited */
+	struct strv *warnings;		/* appended to; may be NULL */
+	bool quiet;
+};
+
+/* Starts. 0 when RUNNING (foreground: when it has ended; *ret_status is the wait status of init).
+ * *ret_status also carries error_num's meaning on failure. */
+int launch_start(const struct launch *l, int *ret_status, struct err **e);
+/* Replaces this process by the foreground supervisor. Returns only on failure. */
+int launch_exec(const struct launch *l, struct err **e);
+/* What a start would do, without starting: the plan and the step table as text. */
+int launch_explain(const struct launch *l, struct buf *out, struct err **e);

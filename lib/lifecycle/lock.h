@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* lock - the lock file of a container (RUNDIR/lxc/lock/LXCPATH/.NAME, 0600) shared by all processes. */
+#pragma once
+#include "base/err.h"
+
+/* Opens (and makes) the lock file: fd or -errno. Directories 0755, each opened without following
+ * symlinks and owned by the caller. */
+int lock_open(const char *lxcpath, const char *name, struct err **e);
+/* Exclusive, with a limit (-1: none); 0, -ETIMEDOUT, -errno. Held until lock_release or close. */
+int lock_take(int fd, int timeout_ms, struct err **e);
+void lock_release(int fd);

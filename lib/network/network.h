@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* network - the nics of one container: planned (does the bridge exist, is the name free, do the
+ * addresses parse), created by the monitor, configured by init inside, deleted by the monitor. */
+#pragma once
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "config/conf.h"
+
+struct net_run;
+
+/* False when the container stays in the caller's network namespace (every nic is of type none). */
+bool net_wants_namespace(const struct conf *c);
+/* Checks everything that can be checked without changing anything, with key and file:line: type
+ * given, link exists and is a bridge, veth.pair free, names valid and unique, hwaddr and mtu valid,
+ * gateway reachable, rights. A type or sub-key that this build does not implement is refused here. */
+int net_plan(const struct conf *c, struct log *l, struct net_run **ret, struct err **e);
+void net_free(struct net_run *n);
+/* Monitor, after init exists in its network namespace: makes the devices, the far end directly in
+ * netns_fd under its final name, MTU and address; bridge membership, host routes, then script.up.
+ * envp: the hook environment. On failure what was made is deleted. */
+int net_create(struct net_run *n, int netns_fd, pid_t init_pid, char *const *envp, struct err **e);
+/* Init, inside: lo, addresses, up, routes, gateways. */
+int net_inside(struct net_run *n, struct err **e);
+/* Monitor, after the container's death (or a failed start): physical devices back, script.down,
+ * host ends deleted without waiting for RCU where the kernel deletes them itself. Idempotent. */
+void net_destroy(struct net_run *n, int netns_fd, char *const *envp);
+/* Writes generated names (veth.pair, name) into c, so that running config items show them. */
+int net_publish(const struct net_run *n, struct conf *c);
+/* For the state file: one line per nic; an adopting monitor gets it back. */
+int net_save(const struct net_run *n, struct buf *b);
+int net_restore(const struct conf *c, const char *text, struct log *l, struct net_run **ret, struct err **e);
+/* Interfaces and addresses in another network namespace, without forking where the kernel can
+ * (target netns id), else by a short child. names: all, lo included. addrs: as text without
+ * prefix; ifname NULL: all but lo; family AF_UNSPEC: both; scope: IPv6 scope id. */
+int net_list_interfaces(int netns_fd, struct strv *names, struct err **e);
+int net_list_addresses(int netns_fd, const char *ifname, int family, int scope, struct strv *addrs,
+		       struct err **e);

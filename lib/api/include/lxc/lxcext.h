@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* What Tiffin offers beyond LXC's interface. All symbols carry the version LXCEXT_1. A program that
+ * also has to run with other implementations looks them up with dlsym.
+ *
+ * Errors. Every call on a handle that fails leaves behind a chain of links: the outermost says what
+ * was attempted ("cannot start web1"), the innermost what went wrong ("bridge lxcbr0 does not
+ * exist"), and any of them may say where (file:line) and what to do about it. The chain belongs to
+ * the handle until the next failing call on it. lxc_container.error_string is its one-line form. */
+#ifndef __LXC_LXCEXT_H
+#define __LXC_LXCEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <lxc/lxccontainer.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct lxcext_error_link {
+	const char *what;	/* the fact, or what was being done */
+	const char *where;	/* "FILE:LINE", "" if none */
+	const char *hint;	/* a command or a clause that mends it, "" if none */
+	const char *id;		/* stable kebab-case name of the error, "" if unclassified */
+	const char *who;	/* the process it happened in: "client", "monitor", "init", ...; "" if unknown */
+	int num;		/* errno, 0 if none applies */
+};
+
+/* The index-th link of the last error, 0 being the outermost. 0, or -ENOENT beyond the end (and
+ * when nothing has failed yet). c == NULL asks for the last error of this thread's calls that have
+ * no handle: lxc_container_new, the list functions, the global items. The strings belong to the
+ * library and live until the next failing call. */
+extern int lxcext_last_error(struct lxc_container *c, size_t index, struct lxcext_error_link *ret);
+
+/* The id of the last error, "" if it has none or nothing has failed. Same lifetime. */
+extern const char *lxcext_error_id(struct lxc_container *c);
+
+/* Prints the last error for a person: the sentence, its context, the remedy. prog goes in front.
+ * verbose adds ids, errno names and processes of every link. Nothing when nothing has failed. */
+extern void lxcext_print_error(struct lxc_container *c, FILE *out, const char *prog, bool verbose);
+
+/* Warnings that calls on this handle gave since lxcext_clear_warnings: *ret is the index-th, or
+ * -ENOENT. c == NULL as above. The string lives until the warnings are cleared or added to. */
+extern int lxcext_warning(struct lxc_container *c, size_t index, const char **ret);
+extern void lxcext_clear_warnings(struct lxc_container *c);
+
+/* Starts the container in the foreground in place of the calling program: on success it does not
+ * return, and the process is the container's monitor from then on. useinit and argv as in start(). */
+extern bool lxcext_start_exec(struct lxc_container *c, int useinit, char *const argv[]);
+
+/* What start() would do, in words, without doing it. free() the result; NULL with the reason why
+ * the container would not start. */
+extern char *lxcext_explain(struct lxc_container *c, int useinit, char *const argv[]);
+
+/* How the last run ended. *ret_status: wait status of init, -1 when unknown. *ret_error: the
+ * one-line error of a failed start, NULL if it did not fail; free() it. Both may be NULL. 0, or a
+ * negative errno when nothing is recorded. */
+extern int lxcext_last_exit(struct lxc_container *c, int *ret_status, char **ret_error);
+
+/* The version of this implementation, "0.1.0"; lxc_get_version() is the API level. */
+extern const char *lxcext_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 
-#define N_STR 5
+#define N_STR 6
 
 /* Used when even the allocation of a link fails. Never freed, never changed. */
 static const struct err oom_link = {
@@ -21,6 +21,7 @@ static const struct err oom_link = {
 	.where = "",
 	.hint = "free memory and try again",
 	.who = "",
+	.more = "",
 };
 
 static bool is_static(const struct err *e)
@@ -28,7 +29,7 @@ static bool is_static(const struct err *e)
 	return e == &oom_link;
 }
 
-/* One allocation: the link and its five strings. */
+/* One allocation: the link and its strings. */
 static struct err *link_new(int num, const char *const s[N_STR])
 {
 	size_t len[N_STR], total = 0;
@@ -43,7 +44,7 @@ static struct err *link_new(int num, const char *const s[N_STR])
 	l->cause = NULL;
 	l->num = num;
 	p = l->text;
-	const char **to[N_STR] = { &l->id, &l->what, &l->where, &l->hint, &l->who };
+	const char **to[N_STR] = { &l->id, &l->what, &l->where, &l->hint, &l->who, &l->more };
 
 	for (int i = 0; i < N_STR; i++) {
 		memcpy(p, s[i], len[i]);
@@ -60,7 +61,7 @@ static void link_replace(struct err **e, int which, const char *text)
 
 	if (is_static(old))
 		return;
-	const char *s[N_STR] = { old->id, old->what, old->where, old->hint, old->who };
+	const char *s[N_STR] = { old->id, old->what, old->where, old->hint, old->who, old->more };
 
 	s[which] = text;
 	l = link_new(old->num, s);
@@ -99,7 +100,7 @@ int err_set(struct err **e, int num, const char *id, const char *fmt, ...)
 	for (size_t i = 0; id && id[i] && i < sizeof(kebab) - 1; i++)
 		kebab[i] = id[i] == '_' ? '-' : id[i];
 	err_free(*e);
-	const char *s[N_STR] = { kebab, what ? what : "", "", "", "" };
+	const char *s[N_STR] = { kebab, what ? what : "", "", "", "", "" };
 
 	*e = what ? link_new(num, s) : (struct err *)&oom_link;
 	return result(num);
@@ -112,7 +113,7 @@ static int wrap(struct err **e, int r, struct origin at, const char *fmt, va_lis
 
 	if (!what || (at.file && asprintf(&where, "%s:%u", at.file, at.line) < 0))
 		return r;
-	const char *s[N_STR] = { "", what, where ? where : "", "", "" };
+	const char *s[N_STR] = { "", what, where ? where : "", "", "", "" };
 
 	l = link_new(r < 0 ? -r : 0, s);
 	if (is_static(l))
@@ -169,6 +170,28 @@ int err_hint(struct err **e, int r, const char *fmt, ...)
 	va_end(ap);
 	if (hint)
 		link_replace(e, 3, hint);
+	return r;
+}
+
+int err_more(struct err **e, int r, const char *fmt, ...)
+{
+	auto_free char *line = NULL, *all = NULL;
+	struct err **root = e;
+	va_list ap;
+
+	if (!e || !*e)
+		return r;
+	while ((*root)->cause)
+		root = &(*root)->cause;
+	va_start(ap, fmt);
+	line = format(fmt, ap);
+	va_end(ap);
+	/* A newline inside would be taken for the end of the fault. */
+	for (char *p = line; p && *p; p++)
+		if (*p == '\n')
+			*p = ' ';
+	if (line && asprintf(&all, "%s%s\n", (*root)->more, line) >= 0)
+		link_replace(root, 5, all);
 	return r;
 }
 
@@ -251,6 +274,20 @@ static void add_root(struct buf *b, const struct err *root)
 	}
 }
 
+/* Every further fault, between before and after. */
+static void add_more(struct buf *b, const struct err *root, const char *before, const char *after)
+{
+	for (const char *p = root->more; *p;) {
+		size_t n = strcspn(p, "\n");
+		auto_free char *one = strndup(p, n);
+
+		buf_adds(b, before);
+		add_safe(b, one ? one : "");
+		buf_adds(b, after);
+		p += n + (p[n] == '\n');
+	}
+}
+
 char *err_line(const struct err *e)
 {
 	struct buf b = BUF_INIT(16384);
@@ -270,6 +307,7 @@ char *err_line(const struct err *e)
 			buf_addc(&b, ')');
 			break;
 		}
+	add_more(&b, root, "; also ", "");
 	if (*err_remedy(e)) {
 		buf_adds(&b, "; try: ");
 		add_safe(&b, err_remedy(e));
@@ -329,6 +367,7 @@ void err_print(FILE *out, const char *prog, const struct err *e, bool verbose)
 	}
 	add_root(&b, root);
 	buf_addc(&b, '\n');
+	add_more(&b, root, "  also ", "\n");
 	if (e != root)
 		add_context(&b, e, root);
 	if (*err_remedy(e)) {
@@ -343,16 +382,16 @@ void err_print(FILE *out, const char *prog, const struct err *e, bool verbose)
 	buf_done(&b);
 }
 
-/* Frame: per link, outermost first: int32 errno, then five NUL-terminated strings. */
+/* Frame: per link, outermost first: int32 errno, then six NUL-terminated strings. */
 static size_t link_size(const struct err *l)
 {
 	return sizeof(int32_t) + strlen(l->id) + strlen(l->what) + strlen(l->where) + strlen(l->hint) +
-	       strlen(l->who) + N_STR;
+	       strlen(l->who) + strlen(l->more) + N_STR;
 }
 
 static char *pack_link(char *p, const struct err *l)
 {
-	const char *s[N_STR] = { l->id, l->what, l->where, l->hint, l->who };
+	const char *s[N_STR] = { l->id, l->what, l->where, l->hint, l->who, l->more };
 	int32_t num = l->num;
 
 	memcpy(p, &num, sizeof(num));
@@ -376,8 +415,24 @@ static size_t pack_cut(const struct err *root, char buf[ERR_FRAME_MAX])
 	*p++ = '\0';
 	memcpy(p, root->what, len);
 	p += len;
-	memset(p, 0, 4);
-	return (size_t)(p + 4 - buf);
+	memset(p, 0, N_STR - 1);
+	return (size_t)(p + N_STR - 1 - buf);
+}
+
+/* A root whose further faults exceed the frame loses the last of them, whole lines at a time. */
+static size_t pack_fewer(const struct err *root, char buf[ERR_FRAME_MAX])
+{
+	size_t more = strlen(root->more), room = ERR_FRAME_MAX - (link_size(root) - more);
+	char *end = pack_link(buf, &(struct err){ .num = root->num, .id = root->id, .what = root->what,
+						  .where = root->where, .hint = root->hint,
+						  .who = root->who, .more = "" });
+
+	more = MIN(more, room);
+	while (more && root->more[more - 1] != '\n')
+		more--;
+	memcpy(end - 1, root->more, more);
+	end[-1 + (ptrdiff_t)more] = '\0';
+	return (size_t)(end - buf) + more;
 }
 
 size_t err_pack(const struct err *e, char buf[ERR_FRAME_MAX])
@@ -390,7 +445,7 @@ size_t err_pack(const struct err *e, char buf[ERR_FRAME_MAX])
 		return 0;
 	need = link_size(root);
 	if (need > left)
-		return pack_cut(root, buf);
+		return need - strlen(root->more) > left ? pack_cut(root, buf) : pack_fewer(root, buf);
 	left -= need;
 	for (; e != root; e = e->cause) {
 		need = link_size(e);

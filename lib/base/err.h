@@ -27,6 +27,7 @@ struct err {
 	const char *where;	/* "/var/lib/lxc/web1/config:12", "" if none */
 	const char *hint;	/* "systemctl start lxc-net", "" if none */
 	const char *who;	/* role that raised it: "client", "monitor", "init", "attach"; "" if unset */
+	const char *more;	/* further faults found in the same pass, one per line; "" if none */
 	char text[];		/* storage of the strings */
 };
 
@@ -42,6 +43,8 @@ int err_wrap_at(struct err **e, int r, struct origin at, const char *fmt, ...) a
 int err_at(struct err **e, int r, struct origin at);
 /* Sets the remedy of the topmost link of *e. */
 int err_hint(struct err **e, int r, const char *fmt, ...) attr_printf(3, 4);
+/* Adds to the root of *e a further fault of the same pass; it is printed as a line of its own. */
+int err_more(struct err **e, int r, const char *fmt, ...) attr_printf(3, 4);
 /* Names the process role of all links of *e that have none. */
 void err_role(struct err *e, const char *who);
 void err_free(struct err *e);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* mountopt - the comma list of a mount entry or of lxc.rootfs.options, taken apart: attribute bits,
+ * propagation, our own words, and the rest, which is the file system's business. Words match whole. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct mountopt {
+	uint64_t attr_set, attr_clr;	/* MOUNT_ATTR_*; a change of atime has MOUNT_ATTR__ATIME in attr_clr */
+	unsigned long ms_flags;		/* the same for mount(2): MS_RDONLY, MS_NOSUID, ... (no MS_BIND) */
+	unsigned long propagation;	/* MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE or 0; the last word wins */
+	bool propagation_rec;		/* the r-form was written */
+	bool bind, rbind, move;		/* rbind implies bind */
+	bool create_dir, create_file;
+	bool optional, relative;
+	char *idmap;			/* "container" or a path; NULL */
+	char *data;			/* the other words, comma-joined; NULL if none */
+};
+#define MOUNTOPT_INIT { 0 }
+
+/* opts may be NULL or "". -EINVAL with *e naming the word. */
+int mountopt_parse(const char *opts, struct mountopt *ret, struct err **e);
+void mountopt_done(struct mountopt *m);
+static inline void auto_mountopt_fn(struct mountopt *m)
+{
+	mountopt_done(m);
+}
+#define auto_mountopt __attribute__((cleanup(auto_mountopt_fn)))

@@ -3,9 +3,10 @@
 /* event - an epoll loop over fds only: sockets, signalfds, timerfds, pidfds, ptys. No signal
  * handlers. Handlers may add and remove sources, their own included. */
 #pragma once
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <signal.h>
+#include <sys/signalfd.h>
 
 #include "base/err.h"
 
@@ -26,7 +27,11 @@ int source_fd(const struct source *s);
 /* A signalfd for mask; the signals are blocked in this thread. The handler reads the siginfo with
  * loop_read_signal. */
 int loop_add_signals(struct loop *l, const sigset_t *mask, event_fn fn, void *arg, struct err **e);
-/* One-shot timer, ms from now, monotonic. The source removes itself before fn runs. */
+/* The next pending signal of a source of loop_add_signals: 1 with *ret set, 0 when there is none
+ * (any more), -errno. Call until 0. */
+int loop_read_signal(struct source *s, struct signalfd_siginfo *ret);
+/* One-shot timer, ms from now, monotonic. The source removes itself before fn runs: whoever keeps a pointer
+ * to it forgets it in fn. */
 int loop_add_timer(struct loop *l, uint64_t ms, event_fn fn, void *arg, struct source **ret, struct err **e);
 /* Runs until a handler returns < 0 (that value) or loop_stop (its value). */
 int loop_run(struct loop *l);

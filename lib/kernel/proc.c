@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+#include "kernel/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/prctl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/compiler.h"
+#include "base/io.h"
+#include "base/num.h"
+#include "base/str.h"
+#include "base/strv.h"
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U	/* Linux 6.3 */
+#endif
+#ifndef OPEN_TREE_CLONE
+#define OPEN_TREE_CLONE 1
+#define OPEN_TREE_CLOEXEC O_CLOEXEC
+#endif
+
+/* Linux 6.13; the exit information is of 6.15. The layout is the kernel's first version. */
+struct pidfd_info_v0 {
+	uint64_t mask, cgroupid;
+	uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+	int32_t exit_code;
+};
+_Static_assert(sizeof(struct pidfd_info_v0) == 64, "layout of PIDFD_GET_INFO");
+#define PIDFD_INFO_EXIT_BIT (UINT64_C(1) << 3)
+#define PIDFD_GET_INFO_V0 _IOWR(0xFF, 11, struct pidfd_info_v0)
+
+#define NEW_NAMESPACES                                                                            \
+	(CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | \
+	 CLONE_NEWCGROUP | CLONE_NEWTIME)
+
+static int clone_error(struct err **e, int num, uint64_t flags, int cgroup_fd)
+{
+	if (num == EAGAIN)
+		return err_process_limit(e);
+	if ((num == ENOSPC || num == EUSERS) && (flags & NEW_NAMESPACES))
+		return err_namespace_limit(e);
+	if (num == EPERM && (flags & CLONE_NEWUSER))
+		return err_userns_forbidden(e);
+	if (num == EPERM && (flags & NEW_NAMESPACES))
+		return err_namespace_forbidden(e);
+	return err_set(e, num, NULL, "cannot create a process%s", cgroup_fd >= 0 ? " in its cgroup" : "");
+}
+
+pid_t proc_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd, struct err **e)
+{
+	int pidfd = -EBADF;
+	struct clone_args args = {
+		.flags = flags,
+		.exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD,
+	};
+	size_t size = CLONE_ARGS_SIZE_VER1;
+	long pid;
+
+	if (ret_pidfd) {
+		args.flags |= CLONE_PIDFD;
+		args.pidfd = (uint64_t)(uintptr_t)&pidfd;
+	}
+	if (cgroup_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)cgroup_fd;
+		size = CLONE_ARGS_SIZE_VER2;
+	}
+	pid = syscall(SYS_clone3, &args, size);
+	if (pid < 0)
+		return clone_error(e, errno, flags, cgroup_fd);
+	if (pid > 0 && ret_pidfd)
+		*ret_pidfd = pidfd;
+	return (pid_t)pid;
+}
+
+int proc_pidfd_open(pid_t pid)
+{
+	int fd = pidfd_open(pid, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int proc_pidfd_send(int pidfd, int sig)
+{
+	return pidfd_send_signal(pidfd, sig, NULL, 0) < 0 ? -errno : 0;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int proc_pidfd_wait(int pidfd, int timeout_ms)
+{
+	int64_t deadline = timeout_ms < 0 ? 0 : now_ms() + timeout_ms;
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	for (;;) {
+		int64_t left = timeout_ms < 0 ? -1 : MAX(deadline - now_ms(), 0);
+		int r = poll(&p, 1, (int)left);
+
+		if (r > 0)
+			return p.revents & POLLNVAL ? -EBADF : 1;
+		if (r == 0)
+			return 0;
+		if (errno != EINTR)
+			return -errno;
+	}
+}
+
+int proc_wait(pid_t pid, int *ret_status)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	if (ret_status)
+		*ret_status = status;
+	return 0;
+}
+
+int proc_pidfd_status(int pidfd, int *ret_status)
+{
+	struct pidfd_info_v0 info = { .mask = PIDFD_INFO_EXIT_BIT };
+
+	if (ioctl(pidfd, PIDFD_GET_INFO_V0, &info) < 0)
+		return errno == ENOTTY || errno == EINVAL ? -EOPNOTSUPP : -errno;
+	if (!(info.mask & PIDFD_INFO_EXIT_BIT))
+		return -EBUSY;
+	*ret_status = info.exit_code;
+	return 0;
+}
+
+/* Field n (counted from 1 as in proc(5), at least 3) of a stat line; the name in field 2 may hold
+ * anything, blanks and parentheses included. */
+static int stat_field(const char *line, unsigned n, uint64_t *ret)
+{
+	const char *p = strrchr(line, ')');
+	char word[24];
+	size_t len;
+
+	if (!p)
+		return -EPROTO;
+	p++;
+	for (unsigned i = 3; i < n && *p; i++) {
+		p += strspn(p, " ");
+		p += strcspn(p, " ");
+	}
+	p += strspn(p, " ");
+	len = strcspn(p, " \n");
+	if (len == 0 || len >= sizeof(word))
+		return -EPROTO;
+	memcpy(word, p, len);
+	word[len] = '\0';
+	return num_u64(word, 10, UINT64_MAX, ret);
+}
+
+int proc_start_time(pid_t pid, uint64_t *ret)
+{
+	char path[64], line[1024];
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	n = io_read_line(AT_FDCWD, path, line, sizeof(line));
+	if (n < 0)
+		return n == -ENOENT ? -ESRCH : (int)n;
+	return stat_field(line, 22, ret);
+}
+
+ssize_t proc_status_field(pid_t pid, const char *field, char *buf, size_t size)
+{
+	auto_free char *text = NULL;
+	size_t n = strlen(field);
+	auto_close int fd = -EBADF;
+	char path[64];
+	int r;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	/* 65536 supplementary groups of ten digits fit. */
+	r = io_read_fd(fd, (size_t)1 << 20, &text, NULL);
+	if (r < 0)
+		return r;
+	for (char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n') {
+		char *value = p + n + 1;
+		size_t len;
+
+		if (strncmp(p, field, n) != 0 || p[n] != ':')
+			continue;
+		value += strspn(value, " \t");
+		len = strcspn(value, "\n");
+		if (len >= size)
+			return -ENOBUFS;
+		memcpy(buf, value, len);
+		buf[len] = '\0';
+		return (ssize_t)len;
+	}
+	return -ENOENT;
+}
+
+/* The effective one of "real effective saved fs". */
+static int effective_id(pid_t pid, const char *field, uint32_t *ret)
+{
+	auto_strv struct strv words = { 0 };
+	char value[64];
+	uint64_t v;
+	ssize_t n = proc_status_field(pid, field, value, sizeof(value));
+	int r;
+
+	if (n < 0)
+		return (int)n;
+	r = strv_split(&words, value, "\t ");
+	if (r == 0 && words.n < 2)
+		r = -EPROTO;
+	if (r == 0)
+		r = num_u64(words.v[1], 10, UINT32_MAX, &v);
+	if (r == 0)
+		*ret = (uint32_t)v;
+	return r;
+}
+
+int proc_owner(pid_t pid, uid_t *uid, gid_t *gid)
+{
+	uint32_t u, g;
+	int r = effective_id(pid, "Uid", &u);
+
+	if (r == 0)
+		r = effective_id(pid, "Gid", &g);
+	if (r < 0)
+		return r;
+	*uid = u;
+	*gid = g;
+	return 0;
+}
+
+/* Points the kernel's idea of our arguments at a fresh mapping. Between the reading of the break and
+ * the call nothing may move it: this is for single-threaded programs of ours. */
+static int set_arguments(const char *title)
+{
+	struct prctl_mm_map map = { .exe_fd = (uint32_t)-1 };
+	size_t n = strlen(title) + 1;
+	char line[1024];
+	uint64_t start;
+	char *area;
+	int r = 0;
+	const struct {
+		unsigned field;
+		__u64 *to;
+	} fields[] = {
+		{ 26, &map.start_code }, { 27, &map.end_code }, { 28, &map.start_stack },
+		{ 45, &map.start_data }, { 46, &map.end_data }, { 47, &map.start_brk },
+		{ 50, &map.env_start },	 { 51, &map.env_end },
+	};
+
+	if (io_read_line(AT_FDCWD, "/proc/self/stat", line, sizeof(line)) < 0)
+		return -ENOENT;
+	for (size_t i = 0; i < ARRAY_SIZE(fields) && r == 0; i++) {
+		uint64_t v;
+
+		r = stat_field(line, fields[i].field, &v);
+		if (r == 0)
+			*fields[i].to = v;
+	}
+	if (r < 0)
+		return r;
+	area = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (area == MAP_FAILED)
+		return -errno;
+	memcpy(area, title, n);
+	start = (uint64_t)(uintptr_t)area;
+	map.arg_start = start;
+	map.arg_end = start + n;
+	map.brk = (uint64_t)syscall(SYS_brk, 0);
+	if (prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof(map), 0) < 0) {
+		r = -errno;
+		(void)munmap(area, n);
+	}
+	return r;
+}
+
+void proc_set_title(const char *title)
+{
+	/* Where the kernel does not allow the long form, ps still shows the short one. */
+	(void)prctl(PR_SET_NAME, title, 0, 0, 0);
+	(void)set_arguments(title);
+}
+
+static bool is_kept(int fd, const int *keep, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (keep[i] == fd)
+			return true;
+	return false;
+}
+
+/* Where close_range is refused (a policy around us; the kernel has it since 5.9). */
+static int close_listed(int first, const int *keep, size_t n)
+{
+	auto_closedir DIR *d = opendir("/proc/self/fd");
+	const struct dirent *entry;
+
+	if (!d)
+		return -errno;
+	while ((entry = readdir(d))) {
+		int fd;
+
+		if (num_int(entry->d_name, 10, &fd) == 0 && fd >= first && fd != dirfd(d) &&
+		    !is_kept(fd, keep, n))
+			(void)close(fd);
+	}
+	return 0;
+}
+
+int proc_close_fds(int first, const int *keep, size_t n)
+{
+	unsigned from = (unsigned)MAX(first, 0);
+
+	for (size_t i = 0; i <= n; i++) {
+		unsigned to = i < n ? (unsigned)keep[i] - 1 : ~0U;
+
+		if (i < n && keep[i] < (int)from)
+			continue;
+		/* An empty gap is not a range. */
+		if ((i == n || (unsigned)keep[i] > from) && close_range(from, to, 0) < 0)
+			return close_listed((int)from, keep, n);
+		if (i < n)
+			from = (unsigned)keep[i] + 1;
+	}
+	return 0;
+}
+
+/* The file on a mount of its own that nobody can make writable; needs CAP_SYS_ADMIN. */
+static int exe_on_mount(int exe)
+{
+	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
+	auto_close int fd = open_tree(exe, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (mount_setattr(fd, "", AT_EMPTY_PATH, &ro, sizeof(ro)) < 0)
+		return -errno;
+	return take_fd(&fd);
+}
+
+static int exe_in_memory(int exe)
+{
+	auto_close int from = -EBADF, fd = -EBADF;
+	char path[64];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", exe);
+	from = open(path, O_RDONLY | O_CLOEXEC);
+	if (from < 0 || fstat(from, &st) < 0)
+		return -errno;
+	fd = memfd_create("exe", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("exe", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	for (off_t left = st.st_size; left > 0;) {
+		ssize_t n = sendfile(fd, from, NULL, (size_t)left);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		left -= n;
+	}
+	if (fchmod(fd, 0555) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+		return -errno;
+	return take_fd(&fd);
+}
+
+int proc_safe_exe(const char *path, struct err **e)
+{
+	auto_close int exe = open(path, O_PATH | O_CLOEXEC);
+	struct stat st;
+	int fd;
+
+	if (exe < 0 || fstat(exe, &st) < 0)
+		return err_set(e, errno, NULL, "cannot open %s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, EACCES, NULL, "%s is not a regular file", path);
+	fd = exe_on_mount(exe);
+	if (fd < 0)
+		fd = exe_in_memory(exe);
+	return fd < 0 ? err_set(e, -fd, NULL, "cannot make a protected copy of %s", path) : fd;
+}

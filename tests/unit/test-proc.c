@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+#include "harness/unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "kernel/proc.h"
+
+/* A child that waits for a signal. */
+static pid_t sleeper(int *ret_pidfd)
+{
+	pid_t pid = proc_clone(0, -1, ret_pidfd, NULL);
+
+	if (pid == 0) {
+		for (;;)
+			(void)pause();
+	}
+	assert_true(pid > 0);
+	return pid;
+}
+
+static void clone_is_fork_with_a_pidfd(void **state)
+{
+	auto_close int pidfd = -EBADF;
+	pid_t pid = proc_clone(0, -1, &pidfd, NULL);
+	int status = 0;
+
+	if (pid == 0)
+		_exit(getpid() == 1 ? 1 : 42);
+	assert_true(pid > 0);
+	assert_true(pidfd >= 0);
+	assert_true(fcntl(pidfd, F_GETFD) & FD_CLOEXEC);
+	assert_int_equal(proc_wait(pid, &status), 0);
+	assert_int_equal(WEXITSTATUS(status), 42);
+	assert_int_equal(proc_wait(pid, &status), -ECHILD);
+}
+
+static void namespaces_come_with_the_clone(void *arg)
+{
+	struct err *e = NULL;
+	pid_t pid = proc_clone(CLONE_NEWPID | CLONE_NEWUTS, -1, NULL, &e);
+	int status = 1;
+
+	CHECK_OK(pid, e);
+	if (pid == 0)
+		_exit(getpid() == 1 && sethostname("inside", 6) == 0 ? 0 : 1);
+	CHECK_OK(proc_wait(pid, &status), NULL);
+	CHECK(status == 0);
+}
+
+static void clone_makes_namespaces(void **state)
+{
+	unit_child_ns(0, namespaces_come_with_the_clone, NULL);
+}
+
+static void a_refused_namespace_is_classified(void *arg)
+{
+	struct err *e = NULL;
+	pid_t pid;
+
+	if (geteuid() == 0)
+		CHECK(setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0);
+	pid = proc_clone(CLONE_NEWUTS, -1, NULL, &e);
+	if (pid == 0)
+		_exit(0);
+	CHECK(pid == -EPERM);
+	CHECK(err_is(e, "namespace-forbidden"));
+	err_free(e);
+}
+
+static void clone_says_what_a_namespace_needs(void **state)
+{
+	if (geteuid() == 0 && !unit_is_root())
+		unit_skip("needs root in the initial user namespace, or none");
+	unit_child(a_refused_namespace_is_classified, NULL);
+}
+
+static void a_cgroup_fd_that_is_none_is_refused(void **state)
+{
+	auto_close int fd = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_err struct err *e = NULL;
+	pid_t pid = proc_clone(0, fd, NULL, &e);
+
+	if (pid == 0)
+		_exit(0);
+	assert_true(pid < 0);
+	assert_err_has(e, "cannot create a process in its cgroup");
+}
+
+static void pidfds_wait_and_signal(void **state)
+{
+	auto_close int pidfd = -EBADF;
+	pid_t pid = sleeper(&pidfd);
+	int status = 0;
+
+	assert_int_equal(proc_pidfd_wait(pidfd, 10), 0);
+	assert_int_equal(proc_pidfd_send(pidfd, SIGTERM), 0);
+	assert_int_equal(proc_pidfd_wait(pidfd, 5000), 1);
+	assert_int_equal(proc_wait(pid, &status), 0);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(proc_pidfd_send(pidfd, SIGTERM), -ESRCH);
+	assert_int_equal(proc_pidfd_wait(pidfd, -1), 1);
+}
+
+static void pidfd_open_refuses_nobody(void **state)
+{
+	auto_close int self = proc_pidfd_open(getpid());
+
+	assert_true(self >= 0);
+	assert_int_equal(proc_pidfd_open(0x3fffffff), -ESRCH);
+}
+
+static void the_exit_status_outlives_the_process(void **state)
+{
+	auto_close int pidfd = -EBADF;
+	pid_t pid = proc_clone(0, -1, &pidfd, NULL);
+	int status = 0, r;
+
+	if (pid == 0)
+		_exit(33);
+	assert_int_equal(proc_wait(pid, NULL), 0);
+	r = proc_pidfd_status(pidfd, &status);
+	if (r == -EOPNOTSUPP || r == -ESRCH)
+		unit_skip("needs PIDFD_GET_INFO with exit information (Linux 6.15)");
+	assert_int_equal(r, 0);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 33);
+}
+
+static void a_living_process_has_no_status(void **state)
+{
+	auto_close int pidfd = -EBADF;
+	pid_t pid = sleeper(&pidfd);
+	int status = 0, r = proc_pidfd_status(pidfd, &status);
+
+	(void)kill(pid, SIGKILL);
+	assert_int_equal(proc_wait(pid, NULL), 0);
+	assert_true(r < 0);
+}
+
+static void start_times_order_processes(void **state)
+{
+	uint64_t mine = 0, again = 0, first = 0;
+
+	assert_int_equal(proc_start_time(getpid(), &mine), 0);
+	assert_int_equal(proc_start_time(getpid(), &again), 0);
+	assert_true(mine == again);
+	assert_int_equal(proc_start_time(1, &first), 0);
+	assert_true(first <= mine);
+	assert_int_equal(proc_start_time(0x3fffffff, &mine), -ESRCH);
+}
+
+static void hostile_name(void *arg)
+{
+	uint64_t before = 0, after = 0;
+
+	CHECK_OK(proc_start_time(getpid(), &before), NULL);
+	CHECK(prctl(PR_SET_NAME, ") R 1 (x) 9", 0, 0, 0) == 0);
+	CHECK_OK(proc_start_time(getpid(), &after), NULL);
+	CHECK(before == after && before != 0);
+}
+
+static void a_name_with_parentheses_does_not_shift_fields(void **state)
+{
+	unit_child(hostile_name, NULL);
+}
+
+static void status_fields_are_read_by_name(void **state)
+{
+	char value[64], small[4];
+
+	assert_true(proc_status_field(getpid(), "Pid", value, sizeof(value)) > 0);
+	assert_int_equal(atoi(value), getpid());
+	assert_int_equal(proc_status_field(getpid(), "SigBlk", value, sizeof(value)), 16);
+	assert_int_equal(proc_status_field(getpid(), "Nothing", value, sizeof(value)), -ENOENT);
+	assert_int_equal(proc_status_field(getpid(), "SigBlk", small, sizeof(small)), -ENOBUFS);
+	assert_int_equal(proc_status_field(0x3fffffff, "Pid", value, sizeof(value)), -ESRCH);
+}
+
+static void the_owner_is_the_effective_one(void **state)
+{
+	uid_t uid = 0;
+	gid_t gid = 0;
+
+	assert_int_equal(proc_owner(getpid(), &uid, &gid), 0);
+	assert_int_equal(uid, geteuid());
+	assert_int_equal(gid, getegid());
+	assert_int_equal(proc_owner(0x3fffffff, &uid, &gid), -ESRCH);
+}
+
+static void title_shows(void *arg)
+{
+	const char *title = "[lxc monitor] /var/lib/lxc a-container-with-a-name-longer-than-any-argument-vector-"
+			    "of-this-test-program-which-is-run-without-arguments";
+	auto_free char *line = NULL, *environ_text = NULL;
+	auto_close int fd = -EBADF;
+	char *more[64];
+	size_t len = 0;
+
+	/* Memory is still ours to get, on the heap above all. */
+	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
+		CHECK((more[i] = malloc(10000)) != NULL);
+	proc_set_title(title);
+	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
+		free(more[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
+		CHECK((more[i] = malloc(100000)) != NULL);
+	fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+	CHECK_OK(io_read_fd(fd, 65536, &line, &len), NULL);
+	if (strcmp(line, title) != 0)
+		unit_skip("needs PR_SET_MM_MAP (CONFIG_CHECKPOINT_RESTORE)");
+	CHECK(len == strlen(title) + 1);
+	fd_replace(&fd, open("/proc/self/environ", O_RDONLY | O_CLOEXEC));
+	CHECK_OK(io_read_fd(fd, 1 << 20, &environ_text, &len), NULL);
+	CHECK(getenv("PATH") == NULL || len > 0);
+	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
+		free(more[i]);
+}
+
+static void the_title_is_what_ps_shows(void **state)
+{
+	unit_child(title_shows, NULL);
+}
+
+static void title_unprivileged(void *arg)
+{
+	if (geteuid() == 0)
+		CHECK(setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0);
+	CHECK(prctl(PR_SET_DUMPABLE, 1) == 0);
+	title_shows(arg);
+}
+
+static void the_title_needs_no_privilege(void **state)
+{
+	if (geteuid() == 0 && !unit_is_root())
+		unit_skip("needs root in the initial user namespace, or none");
+	unit_child(title_unprivileged, NULL);
+}
+
+static void closing(void *arg)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), keep[] = { 3, 11, 12, 50 };
+
+	for (int i = 10; i < 60; i++)
+		CHECK(i == fd || dup2(fd, i) == i);
+	CHECK(dup2(fd, 3) == 3);
+	CHECK_OK(proc_close_fds(10, keep, ARRAY_SIZE(keep)), NULL);
+	for (int i = 10; i < 70; i++) {
+		bool kept = i == 11 || i == 12 || i == 50;
+
+		if (kept != (fcntl(i, F_GETFD) >= 0))
+			_exit(100 + i);
+	}
+	if (fcntl(3, F_GETFD) < 0)
+		_exit(99);
+	if (proc_close_fds(0, NULL, 0) < 0)
+		_exit(98);
+	if (fcntl(0, F_GETFD) >= 0 || fcntl(50, F_GETFD) >= 0)
+		_exit(97);
+}
+
+static void fds_close_except_kept_ones(void **state)
+{
+	unit_child(closing, NULL);
+}
+
+static void safe_exe(void *arg)
+{
+	struct err *e = NULL;
+	int fd = proc_safe_exe("/bin/true", &e), status = 1, writer;
+	char path[64];
+	pid_t pid;
+
+	CHECK_OK(fd, e);
+	CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	writer = open(path, O_WRONLY | O_CLOEXEC);
+	CHECK(writer < 0 || write(writer, "x", 1) < 0);
+	fd_close(writer);
+	CHECK(truncate(path, 0) < 0);
+	pid = fork();
+	if (pid == 0) {
+		char *argv[] = { (char[]){ "true" }, NULL };
+
+		(void)fexecve(fd, argv, environ);
+		_exit(90);
+	}
+	CHECK_OK(proc_wait(pid, &status), NULL);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void an_exposed_executable_cannot_be_written(void **state)
+{
+	unit_child(safe_exe, NULL);
+}
+
+static void safe_exe_user(void *arg)
+{
+	if (geteuid() == 0)
+		CHECK(setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0);
+	CHECK(prctl(PR_SET_DUMPABLE, 1) == 0);
+	safe_exe(arg);
+}
+
+static void an_unprivileged_copy_cannot_be_written(void **state)
+{
+	if (geteuid() == 0 && !unit_is_root())
+		unit_skip("needs root in the initial user namespace, or none");
+	unit_child(safe_exe_user, NULL);
+}
+
+static void a_missing_executable_is_named(void **state)
+{
+	auto_err struct err *e = NULL;
+
+	assert_int_equal(proc_safe_exe("/nonexistent/x", &e), -ENOENT);
+	assert_err_has(e, "cannot open /nonexistent/x");
+	assert_int_equal(proc_safe_exe("/tmp", &e), -EACCES);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(clone_is_fork_with_a_pidfd),
+	cmocka_unit_test(clone_makes_namespaces),
+	cmocka_unit_test(clone_says_what_a_namespace_needs),
+	cmocka_unit_test(a_cgroup_fd_that_is_none_is_refused),
+	cmocka_unit_test(pidfds_wait_and_signal),
+	cmocka_unit_test(pidfd_open_refuses_nobody),
+	cmocka_unit_test(the_exit_status_outlives_the_process),
+	cmocka_unit_test(a_living_process_has_no_status),
+	cmocka_unit_test(start_times_order_processes),
+	cmocka_unit_test(a_name_with_parentheses_does_not_shift_fields),
+	cmocka_unit_test(status_fields_are_read_by_name),
+	cmocka_unit_test(the_owner_is_the_effective_one),
+	cmocka_unit_test(the_title_is_what_ps_shows),
+	cmocka_unit_test(the_title_needs_no_privilege),
+	cmocka_unit_test(fds_close_except_kept_ones),
+	cmocka_unit_test(an_exposed_executable_cannot_be_written),
+	cmocka_unit_test(an_unprivileged_copy_cannot_be_written),
+	cmocka_unit_test(a_missing_executable_is_named),
+};
+UNIT_MAIN(tests)

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+#include "common/listing.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "common/show.h"
+
+static const char *const headers[COLUMN_MAX] = {
+	[COLUMN_NAME] = "NAME",	    [COLUMN_STATE] = "STATE",
+	[COLUMN_PID] = "PID",	    [COLUMN_RAM] = "RAM",
+	[COLUMN_SWAP] = "SWAP",	    [COLUMN_AUTOSTART] = "AUTOSTART",
+	[COLUMN_GROUPS] = "GROUPS", [COLUMN_INTERFACE] = "INTERFACE",
+	[COLUMN_IPV4] = "IPV4",	    [COLUMN_IPV6] = "IPV6",
+	[COLUMN_UNPRIVILEGED] = "UNPRIVILEGED",
+};
+
+const char *listing_parse_columns(const char *list, struct listing_columns *ret)
+{
+	ret->n = 0;
+	while (*(list += strspn(list, ", "))) {
+		size_t n = strcspn(list, ", ");
+		int i = 0;
+
+		while (i < COLUMN_MAX && !(strlen(headers[i]) == n && strncasecmp(headers[i], list, n) == 0))
+			i++;
+		if (i == COLUMN_MAX || ret->n == ARRAY_SIZE(ret->v))
+			return list;
+		ret->v[ret->n++] = (enum listing_column)i;
+		list += n;
+	}
+	return NULL;
+}
+
+void listing_done(struct listing *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		free(l->v[i].shown);
+		for (int k = 0; k < COLUMN_MAX; k++)
+			free(l->v[i].cells[k]);
+	}
+	free(l->v);
+	*l = (struct listing){ 0 };
+}
+
+/* A configuration value as "one, two"; NULL when empty. */
+static char *joined_item(struct lxc_container *c, const char *key)
+{
+	int n = c->get_config_item(c, key, NULL, 0);
+	auto_free char *value = n > 0 ? calloc(1, (size_t)n + 1) : NULL;
+	auto_strv struct strv words = { 0 };
+
+	if (!value || c->get_config_item(c, key, value, n + 1) != n || strv_split(&words, value, "\n") < 0 ||
+	    words.n == 0)
+		return NULL;
+	return strv_join(&words, ", ");
+}
+
+static char *joined_array(char **array)
+{
+	struct strv words = { .v = array };
+	char *text;
+
+	while (array && array[words.n])
+		words.n++;
+	text = words.n ? strv_join(&words, ", ") : NULL;
+	strv_done(&words);
+	return text;
+}
+
+static char *megabytes(bool known, uint64_t bytes)
+{
+	char *text = NULL;
+
+	if (asprintf(&text, "%.2fMB", known ? (double)bytes / (1 << 20) : 0.0) < 0)
+		return NULL;
+	return text;
+}
+
+static char *cell_of(struct lxc_container *c, enum listing_column column, const char *name, bool running)
+{
+	auto_free char *item = NULL;
+	uint64_t bytes = 0;
+	char *text = NULL;
+
+	switch (column) {
+	case COLUMN_NAME:
+		return strdup(name);
+	case COLUMN_STATE:
+		return strdup(c->state(c));
+	case COLUMN_PID:
+		return running && asprintf(&text, "%d", (int)c->init_pid(c)) >= 0 ? text : NULL;
+	case COLUMN_RAM:
+		return running ? megabytes(stat_memory_bytes(c, &bytes), bytes) : NULL;
+	case COLUMN_SWAP:
+		return running ? megabytes(stat_swap_bytes(c, &bytes), bytes) : NULL;
+	case COLUMN_AUTOSTART:
+		item = joined_item(c, "lxc.start.auto");
+		return strdup(item && STREQ(item, "1") ? "1" : "0");
+	case COLUMN_GROUPS:
+		return joined_item(c, "lxc.group");
+	case COLUMN_INTERFACE:
+		return running ? joined_array(c->get_interfaces(c)) : NULL;
+	case COLUMN_IPV4:
+		return running ? joined_array(c->get_ips(c, NULL, "inet", 0)) : NULL;
+	case COLUMN_IPV6:
+		return running ? joined_array(c->get_ips(c, NULL, "inet6", 0)) : NULL;
+	case COLUMN_UNPRIVILEGED:
+		item = joined_item(c, "lxc.idmap");
+		return strdup(item ? "true" : "false");
+	case COLUMN_MAX:
+		break;
+	}
+	return NULL;
+}
+
+static bool in_groups(struct lxc_container *c, const struct strv *groups)
+{
+	int n = c->get_config_item(c, "lxc.group", NULL, 0);
+	auto_free char *value = calloc(1, (size_t)MAX(n, 0) + 1);
+	auto_strv struct strv of = { 0 };
+
+	if (!value || (n > 0 && c->get_config_item(c, "lxc.group", value, n + 1) != n) ||
+	    strv_split(&of, value, "\n") < 0)
+		return false;
+	for (size_t i = 0; i < groups->n; i++)
+		if (!strv_has(&of, groups->v[i]))
+			return false;
+	return true;
+}
+
+static bool is_wanted(struct lxc_container *c, const struct listing_filter *want)
+{
+	const char *state;
+
+	if (want->defined && !c->is_defined(c))
+		return false;
+	if (want->groups.n && !in_groups(c, &want->groups))
+		return false;
+	if (!want->active && !want->running && !want->frozen && !want->stopped)
+		return true;
+	state = c->state(c);
+	if ((want->active || want->running) && STREQ(state, "STOPPED"))
+		return false;
+	if (want->frozen && !STREQ(state, "FROZEN"))
+		return false;
+	return !want->stopped || STREQ(state, "STOPPED");
+}
+
+static bool needs_handle(const struct listing_filter *want, const struct listing_columns *columns)
+{
+	return columns || want->running || want->frozen || want->stopped || want->defined || want->groups.n;
+}
+
+/* A creation that was cut off is named, so that it can be cleaned up. */
+static void warn_partial(struct tool *t, const char *lxcpath, const char *name)
+{
+	auto_free char *path = NULL;
+
+	if (asprintf(&path, "%s/%s/partial", lxcpath, name) < 0) {
+		path = NULL;
+		return;
+	}
+	if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		tool_warn(t, "%s is not complete: it is being created, or its creation was cut off (lxc-destroy -n %s "
+			     "removes it)", name, name);
+}
+
+static int fill_row(struct tool *t, const char *lxcpath, const char *name, const struct listing_filter *want,
+		    const struct listing_columns *columns, struct listing_row *row)
+{
+	struct lxc_container *c;
+	bool running;
+
+	if (want->name && regexec(want->name, name, 0, NULL, 0) != 0)
+		return 0;
+	warn_partial(t, lxcpath, name);
+	if (!needs_handle(want, columns))
+		return (row->shown = strdup(name)) ? 1 : -ENOMEM;
+	c = lxc_container_new(name, lxcpath);
+	if (!c) {
+		(void)tool_failed(t, NULL, "cannot open container %s in %s", name, lxcpath);
+		return 0;
+	}
+	tool_show_warnings(t, c);
+	if (!is_wanted(c, want)) {
+		(void)lxc_container_put(c);
+		return 0;
+	}
+	row->shown = strdup(name);
+	/* What a stranger may not ask shows as dashes. */
+	if (columns && !c->may_control(c)) {
+		row->cells[COLUMN_NAME] = strdup(name);
+	} else if (columns) {
+		running = c->is_running(c);
+		for (size_t i = 0; i < columns->n; i++)
+			if (!row->cells[columns->v[i]])
+				row->cells[columns->v[i]] = cell_of(c, columns->v[i], name, running);
+	}
+	(void)lxc_container_put(c);
+	return row->shown ? 1 : -ENOMEM;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int listing_read(struct tool *t, const char *lxcpath, const struct listing_filter *want,
+		 const struct listing_columns *columns, struct listing *ret)
+{
+	bool active_only = want->active || want->running || want->frozen;
+	char **names = NULL;
+	int n, r = 0;
+
+	if (access(lxcpath, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	n = active_only ? list_active_containers(lxcpath, &names, NULL) :
+	    want->defined ? list_defined_containers(lxcpath, &names, NULL) :
+			    list_all_containers(lxcpath, &names, NULL);
+	if (n < 0)
+		return tool_failed(t, NULL, "cannot list the containers in %s", lxcpath), -1;
+	ret->v = calloc((size_t)n + 1, sizeof(*ret->v));
+	if (n > 0)
+		qsort(names, (size_t)n, sizeof(*names), by_name);
+	for (int i = 0; i < n; i++) {
+		if (r >= 0 && ret->v)
+			r = fill_row(t, lxcpath, names[i], want, columns, &ret->v[ret->n]);
+		if (r > 0)
+			ret->n++;
+		free(names[i]);
+	}
+	free(names);
+	return r < 0 || !ret->v ? tool_usage(t, "out of memory") : 0;
+}
+
+/* How many columns a text takes: characters, not bytes. */
+static size_t width_of(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+static bool is_number(enum listing_column column)
+{
+	return column == COLUMN_RAM || column == COLUMN_SWAP;
+}
+
+static void show_cell(const char *text, size_t width, bool right)
+{
+	int pad = (int)(width - width_of(text));
+
+	if (right)
+		printf("%*s%s ", pad, "", text);
+	else
+		printf("%s%*s ", text, pad, "");
+}
+
+void listing_show_table(const struct listing *l, const struct listing_columns *columns)
+{
+	size_t width[COLUMN_MAX];
+
+	if (l->n == 0)
+		return;
+	for (int k = 0; k < COLUMN_MAX; k++) {
+		width[k] = is_number((enum listing_column)k) ? strlen("0.00MB") : strlen(headers[k]);
+		for (size_t i = 0; i < l->n; i++)
+			width[k] = MAX(width[k], width_of(l->v[i].cells[k] ? l->v[i].cells[k] : "-"));
+	}
+	for (size_t k = 0; k < columns->n; k++)
+		show_cell(headers[columns->v[k]], width[columns->v[k]], false);
+	putchar('\n');
+	for (size_t i = 0; i < l->n; i++) {
+		for (size_t k = 0; k < columns->n; k++) {
+			enum listing_column column = columns->v[k];
+			const char *text = l->v[i].cells[column];
+
+			show_cell(text ? text : "-", width[column], text && is_number(column));
+		}
+		putchar('\n');
+	}
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* lxc-attach - runs a program, or a shell, inside a running container. */
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/personality.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <lxc/lxcext.h>
+
+#include "base/cleanup.h"
+#include "base/table.h"
+#include "common/launch.h"
+
+#define OPT_TABLE "lxc-attach.opt"
+#include "common/opt_table.h"
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+
+/* The words of -s: the short ones in any case, the long ones in upper case. */
+static const struct name_value short_namespaces[] = {
+	{ "mnt", CLONE_NEWNS },	      { "net", CLONE_NEWNET },	 { "uts", CLONE_NEWUTS },
+	{ "ipc", CLONE_NEWIPC },      { "pid", CLONE_NEWPID },	 { "user", CLONE_NEWUSER },
+	{ "cgroup", CLONE_NEWCGROUP }, { "time", CLONE_NEWTIME },
+};
+static const struct name_value long_namespaces[] = {
+	{ "MOUNT", CLONE_NEWNS },
+	{ "NETWORK", CLONE_NEWNET },
+	{ "UTSNAME", CLONE_NEWUTS },
+};
+
+static const struct name_value privileges[] = {
+	{ "CGROUP", LXC_ATTACH_MOVE_TO_CGROUP },
+	{ "CAP", LXC_ATTACH_DROP_CAPABILITIES },
+	{ "LSM", LXC_ATTACH_LSM },
+};
+#define ALL_PRIVILEGES (LXC_ATTACH_MOVE_TO_CGROUP | LXC_ATTACH_DROP_CAPABILITIES | LXC_ATTACH_LSM)
+
+/* The words of lxc.arch. */
+static const char *const arch32[] = { "arm",  "armel", "armhf",	  "armv7l", "athlon", "i386", "i486",	 "i586",
+				      "i686", "linux32", "mips", "mipsel", "ppc",    "powerpc", "x32", "x86" };
+static const char *const arch64[] = { "aarch64", "amd64",   "arm64",   "linux64", "loongarch64",
+				      "loong64", "mips64",  "mips64el", "ppc64",   "ppc64el",
+				      "ppc64le", "powerpc64", "riscv64", "s390x",   "x86_64" };
+
+struct attach {
+	lxc_attach_options_t options;
+	struct strv set_vars, keep_vars;
+	int elevated;		/* attach flags to turn off */
+	bool namespaces_given, remount;
+	const char *pty_log;
+};
+
+static const struct name_value *find_namespace(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(long_namespaces); i++)
+		if (strcmp(long_namespaces[i].name, word) == 0)
+			return &long_namespaces[i];
+	return table_by_nocase_n(short_namespaces, ARRAY_SIZE(short_namespaces), word);
+}
+
+static const struct name_value *find_privilege(const char *word)
+{
+	return table_by_name_n(privileges, ARRAY_SIZE(privileges), word);
+}
+
+/* ORs the values of words separated by '|'. -1 after a message. */
+static int parse_words(struct tool *t, const char *option, const char *what, const char *list,
+		       const struct name_value *(*find)(const char *), int *ret)
+{
+	auto_strv struct strv words = { 0 };
+	int flags = 0;
+
+	if (strv_split(&words, list, "|") < 0)
+		return tool_usage(t, "out of memory");
+	if (words.n == 0)
+		return tool_usage(t, "option %s: '%s' names no %s", option, list, what);
+	for (size_t i = 0; i < words.n; i++) {
+		const struct name_value *row = find(words.v[i]);
+
+		if (!row)
+			return tool_usage(t, "option %s: '%s' is not a %s", option, words.v[i], what);
+		flags |= (int)row->value;
+	}
+	*ret = flags;
+	return 0;
+}
+
+static int parse_arch(struct tool *t, const char *word, long *ret)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(arch32); i++)
+		if (strcmp(arch32[i], word) == 0)
+			return *ret = PER_LINUX32, 0;
+	for (size_t i = 0; i < ARRAY_SIZE(arch64); i++)
+		if (strcmp(arch64[i], word) == 0)
+			return *ret = PER_LINUX, 0;
+	return tool_usage(t, "option --arch (-a): '%s' is not an architecture that lxc.arch knows", word);
+}
+
+static int set_var(struct tool *t, struct attach *a, const char *value)
+{
+	const char *eq = strchr(value, '=');
+
+	if (!eq || eq == value)
+		return tool_usage(t, "option --set-var (-v): '%s' is not NAME=VALUE", value);
+	return strv_add(&a->set_vars, value) < 0 ? tool_usage(t, "out of memory") : 0;
+}
+
+static int option(struct tool *t, int key, const char *value)
+{
+	struct attach *a = t->data;
+
+	switch ((enum key)key) {
+	case KEY_ELEVATED:
+		a->elevated = ALL_PRIVILEGES;
+		return value ? parse_words(t, "--elevated-privileges (-e)", "privilege (CGROUP, CAP, LSM)", value,
+					   find_privilege, &a->elevated)
+			     : 0;
+	case KEY_ARCH:
+		return parse_arch(t, value, &a->options.personality);
+	case KEY_NAMESPACES:
+		a->namespaces_given = true;
+		a->options.namespaces = 0;
+		return parse_words(t, "--namespaces (-s)", "namespace", value, find_namespace,
+				   &a->options.namespaces);
+	case KEY_REMOUNT:
+		a->remount = true;
+		return 0;
+	case KEY_CLEAR_ENV:
+		a->options.env_policy = LXC_ATTACH_CLEAR_ENV;
+		return 0;
+	case KEY_KEEP_ENV:
+		a->options.env_policy = LXC_ATTACH_KEEP_ENV;
+		return 0;
+	case KEY_PTY_LOG:
+		a->pty_log = value;
+		return 0;
+	case KEY_KEEP_VAR:
+		return strv_add(&a->keep_vars, value) < 0 ? tool_usage(t, "out of memory") : 0;
+	case KEY_SET_VAR:
+		return set_var(t, a, value);
+	case KEY_RCFILE:
+		t->rcfile = value;
+		return 0;
+	case KEY_UID:
+		return tool_id(t, "--uid (-u)", value, &a->options.uid);
+	case KEY_GID:
+		return tool_id(t, "--gid (-g)", value, &a->options.gid);
+	case KEY_CONTEXT:
+		a->options.lsm_label = (char *)value;
+		return 0;
+	case KEY_NONE:
+		break;
+	}
+	return 0;
+}
+
+static int finish_options(struct tool *t, struct attach *a)
+{
+	lxc_attach_options_t *o = &a->options;
+
+	if (a->namespaces_given)
+		a->elevated = ALL_PRIVILEGES;
+	if (o->lsm_label && (a->elevated & LXC_ATTACH_LSM))
+		return tool_usage(t, "option --context (-c) contradicts --elevated-privileges with LSM, which "
+				     "--namespaces implies");
+	if (a->remount)
+		o->attach_flags |= LXC_ATTACH_REMOUNT_PROC_SYS;
+	o->attach_flags &= ~a->elevated;
+	if (o->lsm_label)
+		o->attach_flags |= LXC_ATTACH_LSM_EXEC | LXC_ATTACH_LSM_LABEL;
+	if (isatty(STDIN_FILENO) || isatty(STDOUT_FILENO) || isatty(STDERR_FILENO))
+		o->attach_flags |= LXC_ATTACH_TERMINAL;
+	o->extra_env_vars = a->set_vars.v;
+	o->extra_keep_env = a->keep_vars.v;
+	return 0;
+}
+
+/* The exit status that a shell would show. */
+static int wait_for(struct tool *t, pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return tool_error(t, "cannot learn how the program ended");
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : EXIT_FAILURE;
+}
+
+static int run(struct tool *t, struct attach *a, struct lxc_container *c)
+{
+	lxc_attach_command_t command = { .program = t->args[0], .argv = t->args };
+	auto_free char *log = NULL;
+	pid_t pid = -1;
+	int r;
+
+	if (!c->is_running(c))
+		return tool_is_configured(t, c) ? tool_not_running(t) : tool_unknown(t);
+	if (a->pty_log) {
+		log = launch_absolute(a->pty_log);
+		if (!log || launch_set(t, c, "lxc.console.logfile", log) < 0)
+			return EXIT_FAILURE;
+	}
+	if (t->n_args)
+		r = c->attach(c, lxc_attach_run_command, &command, &a->options, &pid);
+	else
+		r = c->attach(c, lxc_attach_run_shell, NULL, &a->options, &pid);
+	if (r < 0)
+		return tool_failed(t, c, "cannot attach to %s", t->name);
+	return wait_for(t, pid);
+}
+
+int main(int argc, char *argv[])
+{
+	static const struct tool_def def = TOOL_DEF(
+		.prog = "lxc-attach",
+		.synopsis = "[OPTION]... -n NAME [-- COMMAND [ARGUMENT]...]",
+		.summary = "Runs COMMAND, or the user's shell, inside a running container.",
+		.flags = TOOL_READS_PATH | TOOL_TAKES_ARGS,
+		.option = option);
+	struct attach a = { .options = LXC_ATTACH_OPTIONS_DEFAULT };
+	auto_tool struct tool t = { 0 };
+	struct lxc_container *c;
+	int r;
+
+	if (lxcext_protect_self(argv) < 0)
+		return tool_failed(&(struct tool){ .def = &def }, NULL, "cannot protect the program's file");
+	if (tool_begin(&t, &def, &a, argc, argv, &r)) {
+		r = EXIT_FAILURE;
+		c = finish_options(&t, &a) < 0 ? NULL : tool_open(&t);
+		if (c)
+			r = run(&t, &a, c);
+		tool_close(&t, c);
+	}
+	strv_done(&a.set_vars);
+	strv_done(&a.keep_vars);
+	return r;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* lxc-config - shows settings of the system configuration. It has LXC's odd command line: no common
+ * options, and everything, also what went wrong with an item's name, on stdout. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lxc/lxcext.h>
+
+#include "base/compiler.h"
+
+static const char *const listed[] = {
+	"lxc.default_config",  "lxc.lxcpath",	 "lxc.bdev.lvm.vg",    "lxc.bdev.lvm.thin_pool",
+	"lxc.bdev.zfs.root", "lxc.cgroup.use", "lxc.cgroup.pattern",
+};
+
+static int show(const char *item)
+{
+	const char *value;
+
+	errno = 0;
+	value = lxc_get_global_config_item(item);
+	if (!value && errno == EINVAL) {
+		printf("Unknown configuration item: %s\n", item);
+		return EXIT_FAILURE;
+	}
+	if (value)
+		printf("%s\n", value);
+	else
+		printf("%s is not set.\n", item);
+	return EXIT_SUCCESS;
+}
+
+int main(int argc, char *argv[])
+{
+	const char *word = argc > 1 ? argv[1] : "--help";
+	int r = EXIT_SUCCESS;
+
+	if (STREQ(word, "-h") || STREQ(word, "--help") || STREQ(word, "--usage"))
+		puts("Usage: lxc-config -l        lists the items of the system configuration\n"
+		     "       lxc-config ITEM      shows the value of ITEM");
+	else if (STREQ(word, "--version"))
+		printf("%s\ntiffin %s\n", lxc_get_version(), lxcext_version());
+	else if (STREQ(word, "-l"))
+		for (size_t i = 0; i < ARRAY_SIZE(listed); i++)
+			puts(listed[i]);
+	else
+		r = show(word);
+	return fflush(stdout) == 0 ? r : EXIT_FAILURE;
+}

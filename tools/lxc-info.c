@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* lxc-info - facts about one container, one per line. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lxc/lxcext.h>
+
+#include "base/cleanup.h"
+#include "base/path.h"
+#include "common/show.h"
+#include "common/tool.h"
+
+#define OPT_TABLE "lxc-info.opt"
+#include "common/opt_table.h"
+
+struct info {
+	unsigned n_facts;	/* how many times a fact was asked for */
+	bool state, pid, ips, stats, raw;
+	struct strv keys;
+};
+
+static int option(struct tool *t, int key, const char *value)
+{
+	struct info *i = t->data;
+	bool *fact = NULL;
+
+	switch ((enum key)key) {
+	case KEY_STATE:
+		fact = &i->state;
+		break;
+	case KEY_PID:
+		fact = &i->pid;
+		break;
+	case KEY_IPS:
+		fact = &i->ips;
+		break;
+	case KEY_STATS:
+		fact = &i->stats;
+		break;
+	case KEY_NO_HUMANIZE:
+		i->raw = true;
+		return 0;
+	case KEY_CONFIG:
+		return strv_add(&i->keys, value) < 0 ? tool_usage(t, "out of memory") : 0;
+	case KEY_NONE:
+		return 0;
+	}
+	*fact = true;
+	i->n_facts++;
+	return 0;
+}
+
+/* A lone fact of -H is shown without its label. */
+static void show_fact(const struct info *i, const char *label, const char *value)
+{
+	if (i->raw && i->n_facts == 1)
+		printf("%s\n", value);
+	else
+		show_line(label, value);
+}
+
+static void show_pid(const struct info *i, struct lxc_container *c)
+{
+	char number[16];
+	pid_t pid = c->init_pid(c);
+
+	if (pid < 0)
+		return;
+	(void)snprintf(number, sizeof(number), "%d", (int)pid);
+	show_fact(i, "PID:", number);
+}
+
+static void show_ips(const struct info *i, struct lxc_container *c)
+{
+	char **ips = c->get_ips(c, NULL, NULL, 0);
+
+	for (size_t n = 0; ips && ips[n]; n++) {
+		show_fact(i, "IP:", ips[n]);
+		free(ips[n]);
+	}
+	free(ips);
+}
+
+static void show_cpu(const struct info *i, struct lxc_container *c)
+{
+	uint64_t ns;
+
+	if (!stat_cpu_ns(c, &ns))
+		return;
+	if (i->raw)
+		show_linef("CPU use:", "%" PRIu64, ns);
+	else
+		show_linef("CPU use:", "%.2f seconds", (double)ns / 1e9);
+}
+
+static void show_bytes(const struct info *i, const char *label, uint64_t bytes)
+{
+	char text[SHOW_SIZE_MAX];
+
+	if (i->raw)
+		show_linef(label, "%" PRIu64, bytes);
+	else
+		show_line(label, show_size(bytes, text));
+}
+
+static void show_memory(const struct info *i, struct lxc_container *c)
+{
+	uint64_t bytes;
+
+	if (stat_blkio_bytes(c, &bytes))
+		show_bytes(i, "BlkIO use:", bytes);
+	if (stat_memory_bytes(c, &bytes))
+		show_bytes(i, "Memory use:", bytes);
+	if (stat_kmem_bytes(c, &bytes))
+		show_bytes(i, "KMem use:", bytes);
+}
+
+/* The host's end sees the guest's traffic from the other side: what the host received, the guest sent. */
+static void show_network(const struct info *i, struct lxc_container *c)
+{
+	for (unsigned n = 0;; n++) {
+		auto_free char *link = stat_link_name(c, n);
+		uint64_t rx, tx;
+
+		if (!link)
+			return;
+		show_line("Link:", link);
+		if (stat_link_bytes(link, "rx_bytes", &tx) && stat_link_bytes(link, "tx_bytes", &rx)) {
+			show_bytes(i, " TX bytes:", tx);
+			show_bytes(i, " RX bytes:", rx);
+			show_bytes(i, " Total bytes:", tx + rx);
+		}
+	}
+}
+
+static void show_key(struct tool *t, const struct info *i, struct lxc_container *c, const char *key)
+{
+	int n = c->get_config_item(c, key, NULL, 0);
+	auto_free char *value = n >= 0 ? malloc((size_t)n + 1) : NULL;
+
+	if (n < 0 || !value || (n > 0 && c->get_config_item(c, key, value, n + 1) != n)) {
+		if (!t->quiet)
+			fprintf(stderr, "%s invalid\n", key);
+		return;
+	}
+	value[n] = '\0';
+	if (i->raw && i->keys.n == 1)
+		printf("%s\n", value);
+	else
+		printf("%s =%s%s\n", key, n > 0 ? " " : "", value);
+}
+
+/* Why a stopped container is not running, if its last start failed. */
+static void show_last_error(struct lxc_container *c)
+{
+	auto_free char *text = NULL;
+	int status;
+
+	if (lxcext_last_exit(c, &status, &text) == 0 && text)
+		show_line("Last error:", text);
+}
+
+static void show(struct tool *t, struct info *i, struct lxc_container *c)
+{
+	bool all = i->n_facts == 0 && i->keys.n == 0, running = c->is_running(c);
+
+	if (all)
+		show_line("Name:", t->name);
+	if (all || i->state)
+		show_fact(i, "State:", c->state(c));
+	if (running) {
+		if (all || i->pid)
+			show_pid(i, c);
+		if (all || i->ips)
+			show_ips(i, c);
+	}
+	if (running && (all || i->stats)) {
+		show_cpu(i, c);
+		show_memory(i, c);
+		show_network(i, c);
+	}
+	for (size_t n = 0; n < i->keys.n; n++)
+		show_key(t, i, c, i->keys.v[n]);
+	if (all && !running)
+		show_last_error(c);
+}
+
+int main(int argc, char *argv[])
+{
+	static const struct tool_def def = TOOL_DEF(
+		.prog = "lxc-info",
+		.synopsis = "[OPTION]... -n NAME",
+		.summary = "Shows the state of a container, its addresses and what it uses.",
+		.option = option);
+	struct info i = { .raw = false };
+	auto_tool struct tool t = { 0 };
+	struct lxc_container *c;
+	int r;
+
+	if (tool_begin(&t, &def, &i, argc, argv, &r)) {
+		r = EXIT_FAILURE;
+		c = tool_open(&t);
+		if (c && !c->is_defined(c) && !c->is_running(c)) {
+			(void)tool_unknown(&t);
+		} else if (c) {
+			show(&t, &i, c);
+			r = tool_flush(&t);
+		}
+		tool_close(&t, c);
+	}
+	strv_done(&i.keys);
+	return r;
+}

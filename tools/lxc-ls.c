@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* lxc-ls - lists containers: names on a line, one per line, or a table. */
+#include <regex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <lxc/lxcext.h>
+
+#include "base/cleanup.h"
+#include "base/num.h"
+#include "base/path.h"
+#include "common/listing.h"
+#include "common/tool.h"
+
+#define OPT_TABLE "lxc-ls.opt"
+#include "common/opt_table.h"
+
+#define DEFAULT_DEPTH 5
+
+struct ls {
+	bool line, fancy;
+	const char *columns, *filter;
+	struct listing_filter want;
+	unsigned depth;
+};
+
+static int option(struct tool *t, int key, const char *value)
+{
+	struct ls *s = t->data;
+
+	switch ((enum key)key) {
+	case KEY_LINE:
+		s->line = true;
+		return 0;
+	case KEY_FANCY:
+		s->fancy = true;
+		return 0;
+	case KEY_FANCY_FORMAT:
+		s->columns = value;
+		return 0;
+	case KEY_ACTIVE:
+		s->want.active = true;
+		return 0;
+	case KEY_RUNNING:
+		s->want.running = true;
+		return 0;
+	case KEY_FROZEN:
+		s->want.frozen = true;
+		return 0;
+	case KEY_STOPPED:
+		s->want.stopped = true;
+		return 0;
+	case KEY_DEFINED:
+		s->want.defined = true;
+		return 0;
+	case KEY_NESTING:
+		/* LXC takes any nonsense for the default. */
+		s->depth = DEFAULT_DEPTH;
+		if (value && num_uint(value, 10, &s->depth) < 0)
+			s->depth = DEFAULT_DEPTH;
+		return 0;
+	case KEY_GROUPS:
+		return strv_split(&s->want.groups, value, ",") < 0 ? tool_usage(t, "out of memory") : 0;
+	case KEY_FILTER:
+		s->filter = value;
+		return 0;
+	case KEY_NONE:
+		break;
+	}
+	return 0;
+}
+
+static int compile_filter(struct tool *t, struct ls *s, regex_t *re)
+{
+	char why[128];
+	int r;
+
+	if (!s->filter && t->n_args)
+		s->filter = t->args[0];
+	if (!s->filter)
+		return 0;
+	r = regcomp(re, s->filter, REG_EXTENDED | REG_NOSUB);
+	if (r != 0) {
+		(void)regerror(r, re, why, sizeof(why));
+		return tool_usage(t, "'%s' is not a regular expression: %s", s->filter, why);
+	}
+	s->want.name = re;
+	return 0;
+}
+
+static void show_lines(const struct listing *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		printf("%s\n", l->v[i].shown);
+}
+
+/* As LXC: all names padded to the longest, as many to a line as the terminal is wide; one to a line
+ * where there is no terminal. */
+static void show_columns(const struct listing *l)
+{
+	size_t width = 4, per_line = 1;
+	struct winsize size = { 0 };
+
+	for (size_t i = 0; i < l->n; i++)
+		width = MAX(width, strlen(l->v[i].shown));
+	if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && isatty(STDERR_FILENO) &&
+	    ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > width + 1)
+		per_line = size.ws_col / (width + 1);
+	for (size_t i = 0; i < l->n; i++)
+		printf("%-*s %s", (int)width, l->v[i].shown,
+		       (i + 1) % per_line == 0 || i + 1 == l->n ? "\n" : "");
+}
+
+static int list(struct tool *t, struct ls *s)
+{
+	static const char standard[] = "NAME,STATE,AUTOSTART,GROUPS,IPV4,IPV6,UNPRIVILEGED";
+	const char *lxcpath = tool_lxcpath(t);
+	auto_listing struct listing l = { 0 };
+	struct listing_columns columns;
+	const char *bad;
+
+	if (!lxcpath)
+		return EXIT_FAILURE;
+	if (s->depth)
+		return tool_error(t, "containers inside containers cannot be listed from here; run lxc-ls inside with "
+				     "lxc-attach");
+	bad = listing_parse_columns(s->columns ? s->columns : standard, &columns);
+	if (s->fancy && bad) {
+		/* LXC's way: no table, but no failure either. */
+		if (!t->quiet)
+			fprintf(stderr, "Invalid key: %.*s\n", (int)strcspn(bad, ","), bad);
+		return EXIT_SUCCESS;
+	}
+	if (listing_read(t, lxcpath, &s->want, s->fancy ? &columns : NULL, &l) < 0)
+		return EXIT_FAILURE;
+	if (s->fancy)
+		listing_show_table(&l, &columns);
+	else if (s->line)
+		show_lines(&l);
+	else
+		show_columns(&l);
+	return tool_flush(t);
+}
+
+int main(int argc, char *argv[])
+{
+	static const struct tool_def def = TOOL_DEF(
+		.prog = "lxc-ls",
+		.synopsis = "[OPTION]... [REGEX]",
+		.summary = "Lists the containers, or those whose name matches REGEX.",
+		.flags = TOOL_NO_NAME | TOOL_TAKES_ARGS,
+		.option = option);
+	struct ls s = { .depth = 0 };
+	auto_tool struct tool t = { 0 };
+	regex_t re;
+	int r;
+
+	if (tool_begin(&t, &def, &s, argc, argv, &r))
+		r = compile_filter(&t, &s, &re) < 0 ? EXIT_SUCCESS : list(&t, &s);
+	if (s.want.name)
+		regfree(&re);
+	strv_done(&s.want.groups);
+	return r;
+}

@@ -205,6 +205,9 @@ struct conf {
 	struct conf_num keyring_disable;
 
 	struct conf_net_list nets;
+	struct {
+		VEC(unsigned);
+	} legacy_nets;			/* indexes of the nics that lxc.network.* lines made, in their order */
 };
 
 /* NULL when out of memory. */

@@ -9,8 +9,8 @@
 #include "config/conf.h"
 
 /* Loads path into c (merging into what is there). at_top: this is the container's own file, its
- * lines go into c->text. On failure *e's root names file:line, and further faults of the same file
- * are appended to the message one per line. */
+ * lines go into c->text. On failure *e's root names file:line, further faults of the same pass are
+ * its "more" (err_more), and c must not be used. */
 int conf_load(struct conf *c, const char *path, struct log *l, struct err **e);
 /* Parses text as if read from a file called name. */
 int conf_parse(struct conf *c, const char *text, size_t len, const char *name, struct log *l, struct err **e);

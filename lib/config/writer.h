@@ -14,8 +14,8 @@ int conf_set_item(struct conf *c, const char *key, const char *value, struct log
 int conf_clear_item(struct conf *c, const char *key, struct log *l, struct err **e);
 /* The text as save_config writes it. */
 int conf_text(const struct conf *c, struct buf *b);
-/* Canonical dump: every set value once, preceded where needed by a line "#@ FILE:LINE" that gives
- * its origin; parse(dump(c)) equals c. */
+/* Canonical dump: every set value once, preceded where needed by a line "#@ N:LINE" that gives its
+ * origin (N counts the "#@file" lines at the head); conf_undump(dump(c)) equals c. */
 int conf_dump(const struct conf *c, struct buf *b);
 /* Writes the text to path atomically (0640 & ~umask semantics of the caller are not used: mode is exact). */
 int conf_save(const struct conf *c, int dirfd, const char *name, mode_t mode, struct err **e);

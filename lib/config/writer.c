@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+#include "config/writer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/num.h"
+#include "base/str.h"
+#include "config/key.h"
+#include "config/reader.h"
+#include "config/type.h"
+
+#define DUMP_MAX ((size_t)16 << 20)
+
+/* What the reader would trim or unquote is wrapped in one pair of quotes, which it removes again. */
+static void add_value(struct buf *b, const char *value)
+{
+	size_t n = strlen(value);
+	bool wrap = n && (strchr(" \t", *value) || strchr(" \t", value[n - 1]) ||
+			  (n > 1 && (*value == '"' || *value == '\'') && value[n - 1] == *value));
+
+	buf_addf(b, wrap ? "\"%s\"" : "%s", value);
+}
+
+static int append_line(struct conf *c, const char *key, const char *value)
+{
+	auto_buf struct buf b = BUF_INIT((size_t)1 << 20);
+
+	buf_addf(&b, "%s = ", key);
+	add_value(&b, value);
+	return strv_push(&c->text, buf_take(&b));
+}
+
+/* The key of a line of text (new), NULL if it is a comment or something else. */
+static char *line_key(const char *line)
+{
+	line += strspn(line, " \t");
+	if (!str_after(line, "lxc.") || !strchr(line, '='))
+		return NULL;
+	return strndup(line, strcspn(line, " \t="));
+}
+
+/* While the text is walked, old interface lines are numbered as the reader numbered them. */
+struct walk {
+	struct conf *nics;	/* only nets and legacy_nets are used */
+};
+
+/* Today's spelling of the line's key (new); follows lxc.network.type lines. */
+static char *modern_key(struct walk *w, const char *line, const char *key)
+{
+	const char *value = line + strcspn(line, "=") + 1;
+	char *name;
+
+	if (str_after(key, "lxc.net.")) {
+		auto_free char *up = NULL;
+
+		if (asprintf(&up, "lxc.net.%.*s.flags", (int)strspn(key + 8, "0123456789"), key + 8) >= 0)
+			(void)key_assign(NULL, w->nics, up, "up", (struct origin){ 0 }, NULL, NULL);
+	}
+	if (!legacy_is_key(key))
+		return strdup(key);
+	if (strcmp(key, "lxc.network.type") == 0 && value[strspn(value, " \t\"'")])
+		(void)key_assign(NULL, w->nics, key, "empty", (struct origin){ 0 }, NULL, NULL);
+	name = legacy_name(w->nics, key);
+	return name ? name : strdup(key);
+}
+
+/* True if a line of key goes when cleared is cleared. */
+static bool covers(const char *cleared, const char *key)
+{
+	const char *sub, *key_sub, *rest = str_after(key, cleared);
+	const struct key *k = key_find(cleared, &sub), *row = key_find(key, &key_sub);
+
+	if (strcmp(key, cleared) == 0)
+		return true;
+	if (!rest || *rest != '.' || !k || !row || strcmp(cleared, "lxc.include") == 0)
+		return false;
+	if (k->type == &type_hook_all)
+		return row->type == &type_list;
+	if (k->type == &type_net || k->type == &type_net_all)
+		return true;
+	return k == row && (k->flags & KEY_PREFIX) && !sub;
+}
+
+/* Clearing either capability list clears both. */
+static bool covers_caps(const char *cleared, const char *key)
+{
+	return (strcmp(cleared, "lxc.cap.drop") == 0 && strcmp(key, "lxc.cap.keep") == 0) ||
+	       (strcmp(cleared, "lxc.cap.keep") == 0 && strcmp(key, "lxc.cap.drop") == 0);
+}
+
+static int remove_lines(struct conf *c, const char *cleared)
+{
+	auto_conf struct conf *nics = conf_new();
+	struct walk w = { nics };
+	auto_strv struct strv kept = { 0 };
+
+	if (!nics)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->text.n; i++) {
+		auto_free char *key = line_key(c->text.v[i]);
+		auto_free char *modern = key ? modern_key(&w, c->text.v[i], key) : NULL;
+
+		if (modern && (covers(cleared, modern) || covers_caps(cleared, modern)))
+			continue;
+		if (strv_add(&kept, c->text.v[i]) < 0)
+			return -ENOMEM;
+	}
+	strv_done(&c->text);
+	c->text = kept;
+	kept = (struct strv){ 0 };
+	return 0;
+}
+
+/* The key that text lines are compared with (new). */
+static char *cleared_key(const struct conf *c, const char *key)
+{
+	char *name = legacy_is_key(key) ? legacy_name(c, key) : NULL;
+
+	return name ? name : strdup(key);
+}
+
+int conf_set_item(struct conf *c, const char *key, const char *value, struct log *l, struct err **e)
+{
+	auto_free char *copy = strdup(value ? value : ""), *name = cleared_key(c, key);
+	int r;
+
+	if (!copy || !name)
+		return err_no_memory(e);
+	if (hwaddr_is_key(key))
+		hwaddr_fill(copy);
+	r = key_set(c, key, copy, (struct origin){ 0 }, l, e);
+	if (r < 0)
+		return r;
+	r = *copy ? append_line(c, key, copy) : remove_lines(c, name);
+	return r < 0 ? err_no_memory(e) : 0;
+}
+
+int conf_clear_item(struct conf *c, const char *key, struct log *l, struct err **e)
+{
+	auto_free char *name = cleared_key(c, key);
+	int r;
+
+	if (!name)
+		return err_no_memory(e);
+	r = key_clear(c, key, e);
+	if (r < 0)
+		return r;
+	return remove_lines(c, name) < 0 ? err_no_memory(e) : 0;
+}
+
+int conf_text(const struct conf *c, struct buf *b)
+{
+	for (size_t i = 0; i < c->text.n; i++) {
+		buf_adds(b, c->text.v[i]);
+		buf_addc(b, '\n');
+	}
+	return buf_ok(b) ? 0 : -ENOMEM;
+}
+
+int conf_save(const struct conf *c, int dirfd, const char *name, mode_t mode, struct err **e)
+{
+	auto_buf struct buf b = BUF_INIT(DUMP_MAX);
+
+	/* The last line of defence against a value that would become another line. */
+	for (size_t i = 0; i < c->text.n; i++)
+		if (strpbrk(c->text.v[i], "\r\n"))
+			return err_control_character(e, "a line of the configuration", '\n');
+	if (conf_text(c, &b) < 0)
+		return err_no_memory(e);
+	return io_replace(dirfd, name, buf_str(&b), b.len, mode, e);
+}
+
+/* The dump. Header lines begin with "#@"; an origin stands before the line that it belongs to.
+ *   #@name NAME   #@lxcpath PATH   #@file NAME (numbered from 0)   #@text LINE
+ *   #@ N:LINE
+ *   KEY = VALUE
+ * In header lines a backslash, a CR and a LF are written \\, \r and \n. */
+static void add_header(struct buf *b, const char *word, const char *text)
+{
+	buf_addf(b, "#@%s ", word);
+	for (; *text; text++)
+		if (*text == '\\')
+			buf_adds(b, "\\\\");
+		else if (*text == '\n')
+			buf_adds(b, "\\n");
+		else if (*text == '\r')
+			buf_adds(b, "\\r");
+		else
+			buf_addc(b, *text);
+	buf_addc(b, '\n');
+}
+
+void dump_line(struct dump *d, struct origin at, const char *key, const char *value)
+{
+	for (size_t i = 0; at.file && i < d->c->files.n; i++)
+		if (strcmp(d->c->files.v[i], at.file) == 0) {
+			buf_addf(d->b, "#@ %zu:%u\n", i, at.line);
+			break;
+		}
+	buf_addf(d->b, "%s = ", key);
+	add_value(d->b, value);
+	buf_addc(d->b, '\n');
+}
+
+int conf_dump(const struct conf *c, struct buf *b)
+{
+	struct dump d = { .b = b, .c = c };
+
+	if (c->name)
+		add_header(b, "name", c->name);
+	if (c->lxcpath)
+		add_header(b, "lxcpath", c->lxcpath);
+	for (size_t i = 0; i < c->files.n; i++)
+		add_header(b, "file", c->files.v[i]);
+	for (size_t i = 0; i < c->text.n; i++)
+		add_header(b, "text", c->text.v[i]);
+	key_dump_all(c, &d);
+	return buf_ok(b) ? 0 : -ENOMEM;
+}
+
+static void unescape(char *s)
+{
+	char *to = s;
+
+	for (; *s; s++) {
+		if (*s == '\\' && s[1]) {
+			s++;
+			*to++ = *s == 'n' ? '\n' : *s == 'r' ? '\r' : *s;
+		} else {
+			*to++ = *s;
+		}
+	}
+	*to = '\0';
+}
+
+/* "N:LINE" of a "#@ " line. */
+static int read_origin(const struct conf *c, char *s, struct origin *ret)
+{
+	char *colon = strchr(s, ':');
+	unsigned file, line;
+
+	if (!colon)
+		return -EINVAL;
+	*colon = '\0';
+	if (num_uint(s, 10, &file) < 0 || num_uint(colon + 1, 10, &line) < 0 || file >= c->files.n)
+		return -EINVAL;
+	*ret = (struct origin){ .file = c->files.v[file], .line = line };
+	return 0;
+}
+
+static int undump_header(struct conf *c, char *line, struct origin *at)
+{
+	char *text = strchr(line, ' ');
+
+	if (!text)
+		return -EINVAL;
+	*text++ = '\0';
+	if (!*line)
+		return read_origin(c, text, at);
+	unescape(text);
+	if (strcmp(line, "name") == 0)
+		return str_set(&c->name, text);
+	if (strcmp(line, "lxcpath") == 0)
+		return str_set(&c->lxcpath, text);
+	if (strcmp(line, "file") == 0)
+		return strv_add(&c->files, text);
+	if (strcmp(line, "text") == 0)
+		return strv_add(&c->text, text);
+	return -EINVAL;
+}
+
+static int undump_line(struct conf *c, char *line, struct origin *at, struct log *l, struct err **e)
+{
+	char *eq = strstr(line, " = ");
+	char *value = eq ? eq + 3 : NULL;
+	size_t n;
+	int r;
+
+	if (str_after(line, "#@")) {
+		r = undump_header(c, line + 2, at);
+		return r < 0 ? err_set(e, -r, NULL, "the container's configuration arrived damaged") : 0;
+	}
+	if (!eq)
+		return err_config_syntax(e, line);
+	*eq = '\0';
+	n = strlen(value);
+	if (n > 1 && (*value == '"' || *value == '\'') && value[n - 1] == *value) {
+		value[n - 1] = '\0';
+		value++;
+	}
+	/* An include would read files again: a dump never has one. */
+	if (strcmp(line, "lxc.include") == 0)
+		return err_unknown_key(e, line, "");
+	r = key_set(c, line, value, *at, l, e);
+	*at = (struct origin){ 0 };
+	return r;
+}
+
+int conf_undump(struct conf **ret, const char *text, size_t len, struct log *l, struct err **e)
+{
+	auto_conf struct conf *c = conf_new();
+	struct origin at = { 0 };
+	const char *p = text, *end = text + len;
+
+	if (!c || len > DUMP_MAX)
+		return err_no_memory(e);
+	while (p < end) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		size_t n = nl ? (size_t)(nl - p) : (size_t)(end - p);
+		auto_free char *line = strndup(p, n);
+		int r = line ? undump_line(c, line, &at, l, e) : err_no_memory(e);
+
+		if (r < 0)
+			return r;
+		p += n + (nl ? 1 : 0);
+	}
+	*ret = take_ptr(c);
+	return 0;
+}

@@ -102,10 +102,18 @@ check_place() {
 	config=$path/config
 }
 
-# in_userns: true when ids are mapped here, that is when the template runs for a container with lxc.idmap.
-in_userns() {
+# ids_mapped: true when this runs in a user namespace, where device nodes cannot be made.
+ids_mapped() {
 	read -r map_inside map_outside map_count </proc/self/uid_map || return 1
 	[ "$map_inside $map_outside $map_count" != "0 0 4294967295" ]
+}
+
+# in_userns: true when the ids here are those of a container with lxc.idmap, and not just those of a host that is
+# a container itself (there, process 1 sees the same map).
+in_userns() {
+	ids_mapped || return 1
+	read -r one_inside one_outside one_count </proc/1/uid_map 2>/dev/null || return 0
+	[ "$map_inside $map_outside $map_count" != "$one_inside $one_outside $one_count" ]
 }
 
 # config_has KEY: true if the container's config sets KEY already.

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+#include "kernel/link.h"
+
+#include <linux/if_bridge.h>
+#include <linux/if_link.h>
+#include <linux/veth.h>
+#include <stdio.h>
+#include <string.h>
+
+static void copy_name(char *to, size_t size, const struct nlattr *a)
+{
+	(void)snprintf(to, size, "%.*s", (int)mnl_attr_get_payload_len(a), mnl_attr_get_str(a));
+}
+
+static uint32_t get_u32(const struct nlattr *a)
+{
+	return mnl_attr_validate(a, MNL_TYPE_U32) < 0 ? 0 : mnl_attr_get_u32(a);
+}
+
+static void take_info(const struct nlattr *info, struct link *l)
+{
+	const struct nlattr *a, *d, *data = NULL;
+
+	mnl_attr_for_each_nested(a, info) {
+		if (mnl_attr_get_type(a) == IFLA_INFO_KIND)
+			copy_name(l->kind, sizeof(l->kind), a);
+		else if (mnl_attr_get_type(a) == IFLA_INFO_DATA)
+			data = a;
+	}
+	if (!data || !STREQ(l->kind, "bridge"))
+		return;
+	mnl_attr_for_each_nested(d, data)
+		if (mnl_attr_get_type(d) == IFLA_BR_VLAN_FILTERING &&
+		    mnl_attr_validate(d, MNL_TYPE_U8) >= 0)
+			l->vlan_filtering = mnl_attr_get_u8(d) != 0;
+}
+
+static int take_link(const struct nlmsghdr *h, void *arg)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(h);
+	struct link *l = arg;
+	const struct nlattr *a;
+
+	if (h->nlmsg_type != RTM_NEWLINK)
+		return 0;
+	*l = (struct link){ .index = ifi->ifi_index, .flags = ifi->ifi_flags, .type = ifi->ifi_type };
+	mnl_attr_for_each(a, h, sizeof(*ifi)) {
+		switch (mnl_attr_get_type(a)) {
+		case IFLA_IFNAME:
+			copy_name(l->name, sizeof(l->name), a);
+			break;
+		case IFLA_MTU:
+			l->mtu = get_u32(a);
+			break;
+		case IFLA_MIN_MTU:
+			l->min_mtu = get_u32(a);
+			break;
+		case IFLA_MAX_MTU:
+			l->max_mtu = get_u32(a);
+			break;
+		case IFLA_MASTER:
+			l->master = (int)get_u32(a);
+			break;
+		case IFLA_LINK:
+			l->has_lower = true;
+			break;
+		case IFLA_LINK_NETNSID:
+			l->peer_elsewhere = true;
+			break;
+		case IFLA_ADDRESS:
+			if (mnl_attr_get_payload_len(a) == LINK_MAC_LEN)
+				memcpy(l->mac, mnl_attr_get_payload(a), LINK_MAC_LEN);
+			break;
+		case IFLA_LINKINFO:
+			take_info(a, l);
+			break;
+		default:
+			break;
+		}
+	}
+	return 0;
+}
+
+int link_get(struct netlink *nl, const char *name, struct link *ret, struct err **e)
+{
+	return link_get_in(nl, -1, name, ret, e);
+}
+
+int link_get_in(struct netlink *nl, int nsid, const char *name, struct link *ret, struct err **e)
+{
+	auto_err struct err *cause = NULL;
+	struct netlink_req q;
+	struct link l = { 0 };
+	int r = -ENODEV;
+
+	if (*name && strlen(name) < IFNAMSIZ) {
+		(void)netlink_begin(&q, RTM_GETLINK, 0, sizeof(struct ifinfomsg));
+		mnl_attr_put_strz(q.h, IFLA_IFNAME, name);
+		if (nsid >= 0)
+			mnl_attr_put_u32(q.h, IFLA_TARGET_NETNSID, (uint32_t)nsid);
+		r = netlink_call(nl, &q, take_link, &l, &cause);
+	}
+	if (r == 0 && l.index == 0)
+		r = -ENODEV;
+	if (r == -ENODEV)
+		return err_link_missing(e, name);
+	if (r < 0) {
+		if (e)
+			*e = take_ptr(cause);
+		return err_wrap(e, r, "looking for network interface %s", name);
+	}
+	*ret = l;
+	return 0;
+}
+
+int link_get_index(struct netlink *nl, int index, struct link *ret, struct err **e)
+{
+	struct ifinfomsg *ifi;
+	struct netlink_req q;
+	struct link l = { 0 };
+	int r;
+
+	ifi = netlink_begin(&q, RTM_GETLINK, 0, sizeof(*ifi));
+	ifi->ifi_index = index;
+	r = netlink_call(nl, &q, take_link, &l, e);
+	if (r < 0)
+		return err_wrap(e, r, "looking for network interface number %d", index);
+	if (l.index == 0)
+		return err_set(e, ENODEV, NULL, "network interface number %d does not exist", index);
+	*ret = l;
+	return 0;
+}
+
+static int take_altnames(const struct nlmsghdr *h, void *arg)
+{
+	struct strv *names = arg;
+	const struct nlattr *a, *p;
+
+	mnl_attr_for_each(a, h, sizeof(struct ifinfomsg)) {
+		if (mnl_attr_get_type(a) != IFLA_PROP_LIST)
+			continue;
+		mnl_attr_for_each_nested(p, a)
+			if (mnl_attr_get_type(p) == IFLA_ALT_IFNAME &&
+			    mnl_attr_validate(p, MNL_TYPE_NUL_STRING) >= 0 &&
+			    strv_add(names, mnl_attr_get_str(p)) < 0)
+				return -ENOMEM;
+	}
+	return 0;
+}
+
+int link_altnames(struct netlink *nl, int index, struct strv *names, struct err **e)
+{
+	struct ifinfomsg *ifi;
+	struct netlink_req q;
+	int r;
+
+	ifi = netlink_begin(&q, RTM_GETLINK, 0, sizeof(*ifi));
+	ifi->ifi_index = index;
+	r = netlink_call(nl, &q, take_altnames, names, e);
+	return r < 0 ? err_wrap(e, r, "reading the names of network interface number %d", index) : 0;
+}
+
+static int take_name(const struct nlmsghdr *h, void *arg)
+{
+	struct link l;
+
+	if (h->nlmsg_type != RTM_NEWLINK)
+		return 0;
+	(void)take_link(h, &l);
+	return strv_add(arg, l.name);
+}
+
+int link_list(struct netlink *nl, int nsid, struct strv *names, struct err **e)
+{
+	size_t before = names->n;
+	int r;
+
+	for (int tries = 0; tries < 5; tries++) {
+		struct netlink_req q;
+
+		(void)netlink_begin(&q, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
+		if (nsid >= 0)
+			mnl_attr_put_u32(q.h, IFLA_TARGET_NETNSID, (uint32_t)nsid);
+		r = netlink_call(nl, &q, take_name, names, tries < 4 ? NULL : e);
+		if (r != -EAGAIN)
+			break;
+		while (names->n > before)
+			strv_remove(names, names->n - 1);
+	}
+	return r;
+}
+
+static void put_end(struct nlmsghdr *h, struct ifinfomsg *ifi, const struct link_end *end)
+{
+	ifi->ifi_family = AF_UNSPEC;
+	if (end->up)
+		ifi->ifi_flags = ifi->ifi_change = IFF_UP;
+	mnl_attr_put_strz(h, IFLA_IFNAME, end->name);
+	if (end->mac)
+		mnl_attr_put(h, IFLA_ADDRESS, LINK_MAC_LEN, end->mac);
+	if (end->mtu)
+		mnl_attr_put_u32(h, IFLA_MTU, end->mtu);
+	if (end->rxqueues)
+		mnl_attr_put_u32(h, IFLA_NUM_RX_QUEUES, end->rxqueues);
+	if (end->txqueues)
+		mnl_attr_put_u32(h, IFLA_NUM_TX_QUEUES, end->txqueues);
+	if (end->master)
+		mnl_attr_put_u32(h, IFLA_MASTER, (uint32_t)end->master);
+	if (end->netns_fd >= 0)
+		mnl_attr_put_u32(h, IFLA_NET_NS_FD, (uint32_t)end->netns_fd);
+}
+
+static struct nlattr *begin_info(struct netlink_req *q, const char *kind, struct nlattr **data)
+{
+	struct nlattr *info = mnl_attr_nest_start(q->h, IFLA_LINKINFO);
+
+	mnl_attr_put_strz(q->h, IFLA_INFO_KIND, kind);
+	*data = mnl_attr_nest_start(q->h, IFLA_INFO_DATA);
+	return info;
+}
+
+static int send_new(struct netlink *nl, struct netlink_req *q, struct nlattr *info, struct nlattr *data,
+		    struct err **e)
+{
+	mnl_attr_nest_end(q->h, data);
+	mnl_attr_nest_end(q->h, info);
+	return netlink_call(nl, q, NULL, NULL, e);
+}
+
+int link_add_veth(struct netlink *nl, const struct link_end *host, const struct link_end *peer,
+		  struct err **e)
+{
+	struct nlattr *info, *data, *other;
+	struct netlink_req q;
+	int r;
+
+	put_end(q.h, netlink_begin(&q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg)),
+		host);
+	info = begin_info(&q, "veth", &data);
+	other = mnl_attr_nest_start(q.h, VETH_INFO_PEER);
+	put_end(q.h, mnl_nlmsg_put_extra_header(q.h, sizeof(struct ifinfomsg)), peer);
+	mnl_attr_nest_end(q.h, other);
+	r = send_new(nl, &q, info, data, e);
+	return r < 0 ? err_wrap(e, r, "creating veth pair %s - %s", host->name, peer->name) : 0;
+}
+
+int link_add_macvlan(struct netlink *nl, const struct link_end *end, int lower, uint32_t mode, struct err **e)
+{
+	struct nlattr *info, *data;
+	struct netlink_req q;
+	int r;
+
+	put_end(q.h, netlink_begin(&q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg)),
+		end);
+	mnl_attr_put_u32(q.h, IFLA_LINK, (uint32_t)lower);
+	info = begin_info(&q, "macvlan", &data);
+	mnl_attr_put_u32(q.h, IFLA_MACVLAN_MODE, mode);
+	r = send_new(nl, &q, info, data, e);
+	return r < 0 ? err_wrap(e, r, "creating macvlan %s", end->name) : 0;
+}
+
+int link_add_ipvlan(struct netlink *nl, const struct link_end *end, int lower, uint16_t mode, uint16_t flags,
+		    struct err **e)
+{
+	struct nlattr *info, *data;
+	struct netlink_req q;
+	int r;
+
+	put_end(q.h, netlink_begin(&q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg)),
+		end);
+	mnl_attr_put_u32(q.h, IFLA_LINK, (uint32_t)lower);
+	info = begin_info(&q, "ipvlan", &data);
+	mnl_attr_put_u16(q.h, IFLA_IPVLAN_MODE, mode);
+	mnl_attr_put_u16(q.h, IFLA_IPVLAN_FLAGS, flags);
+	r = send_new(nl, &q, info, data, e);
+	return r < 0 ? err_wrap(e, r, "creating ipvlan %s", end->name) : 0;
+}
+
+int link_add_vlan(struct netlink *nl, const struct link_end *end, int lower, uint16_t id, struct err **e)
+{
+	struct nlattr *info, *data;
+	struct netlink_req q;
+	int r;
+
+	put_end(q.h, netlink_begin(&q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg)),
+		end);
+	mnl_attr_put_u32(q.h, IFLA_LINK, (uint32_t)lower);
+	info = begin_info(&q, "vlan", &data);
+	mnl_attr_put_u16(q.h, IFLA_VLAN_ID, id);
+	r = send_new(nl, &q, info, data, e);
+	return r < 0 ? err_wrap(e, r, "creating vlan %s with id %u", end->name, (unsigned)id) : 0;
+}
+
+int link_change(struct netlink *nl, int index, const struct link_change *c, struct err **e)
+{
+	struct ifinfomsg *ifi;
+	struct netlink_req q;
+
+	ifi = netlink_begin(&q, RTM_NEWLINK, 0, sizeof(*ifi));
+	ifi->ifi_family = AF_UNSPEC;
+	ifi->ifi_index = index;
+	if (c->up || c->down) {
+		ifi->ifi_change = IFF_UP;
+		ifi->ifi_flags = c->up ? IFF_UP : 0;
+	}
+	if (c->netns_fd >= 0)
+		mnl_attr_put_u32(q.h, IFLA_NET_NS_FD, (uint32_t)c->netns_fd);
+	if (c->name)
+		mnl_attr_put_strz(q.h, IFLA_IFNAME, c->name);
+	if (c->mac)
+		mnl_attr_put(q.h, IFLA_ADDRESS, LINK_MAC_LEN, c->mac);
+	if (c->mtu)
+		mnl_attr_put_u32(q.h, IFLA_MTU, c->mtu);
+	if (c->master)
+		mnl_attr_put_u32(q.h, IFLA_MASTER, (uint32_t)c->master);
+	return netlink_call(nl, &q, NULL, NULL, e);
+}
+
+int link_delete(struct netlink *nl, int index, struct err **e)
+{
+	struct ifinfomsg *ifi;
+	struct netlink_req q;
+
+	ifi = netlink_begin(&q, RTM_DELLINK, 0, sizeof(*ifi));
+	ifi->ifi_family = AF_UNSPEC;
+	ifi->ifi_index = index;
+	return netlink_call(nl, &q, NULL, NULL, e);
+}
+
+static int altname(struct netlink *nl, uint16_t type, uint16_t flags, int index, const char *name,
+		   struct err **e)
+{
+	struct ifinfomsg *ifi;
+	struct netlink_req q;
+	struct nlattr *list;
+
+	if (strlen(name) >= 128)
+		return err_set(e, ENAMETOOLONG, NULL, "alternative name %s is too long", name);
+	ifi = netlink_begin(&q, type, flags, sizeof(*ifi));
+	ifi->ifi_index = index;
+	list = mnl_attr_nest_start(q.h, IFLA_PROP_LIST);
+	mnl_attr_put_strz(q.h, IFLA_ALT_IFNAME, name);
+	mnl_attr_nest_end(q.h, list);
+	return netlink_call(nl, &q, NULL, NULL, e);
+}
+
+int link_altname_add(struct netlink *nl, int index, const char *name, struct err **e)
+{
+	return altname(nl, RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND, index, name, e);
+}
+
+int link_altname_delete(struct netlink *nl, int index, const char *name, struct err **e)
+{
+	return altname(nl, RTM_DELLINKPROP, 0, index, name, e);
+}
+
+int link_vlan(struct netlink *nl, int index, uint16_t id, uint16_t flags, bool add, struct err **e)
+{
+	struct bridge_vlan_info v = { .flags = flags, .vid = id };
+	struct ifinfomsg *ifi;
+	struct netlink_req q;
+	struct nlattr *spec;
+	int r;
+
+	ifi = netlink_begin(&q, add ? RTM_SETLINK : RTM_DELLINK, 0, sizeof(*ifi));
+	ifi->ifi_family = AF_BRIDGE;
+	ifi->ifi_index = index;
+	spec = mnl_attr_nest_start(q.h, IFLA_AF_SPEC);
+	mnl_attr_put(q.h, IFLA_BRIDGE_VLAN_INFO, sizeof(v), &v);
+	mnl_attr_nest_end(q.h, spec);
+	r = netlink_call(nl, &q, NULL, NULL, e);
+	return r < 0 ? err_wrap(e, r, "%s vlan %u", add ? "adding" : "removing", (unsigned)id) : 0;
+}
+
+struct pvid_search {
+	int index;
+	uint16_t found;
+};
+
+static int take_pvid(const struct nlmsghdr *h, void *arg)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(h);
+	const struct nlattr *a, *v;
+	struct pvid_search *s = arg;
+
+	if (h->nlmsg_type != RTM_NEWLINK || ifi->ifi_index != s->index)
+		return 0;
+	mnl_attr_for_each(a, h, sizeof(*ifi)) {
+		if (mnl_attr_get_type(a) != IFLA_AF_SPEC)
+			continue;
+		mnl_attr_for_each_nested(v, a) {
+			struct bridge_vlan_info info;
+
+			if (mnl_attr_get_type(v) != IFLA_BRIDGE_VLAN_INFO ||
+			    mnl_attr_get_payload_len(v) != sizeof(info))
+				continue;
+			memcpy(&info, mnl_attr_get_payload(v), sizeof(info));
+			if (info.flags & BRIDGE_VLAN_INFO_PVID)
+				s->found = info.vid;
+		}
+	}
+	return 0;
+}
+
+int link_pvid(struct netlink *nl, int index, uint16_t *ret, struct err **e)
+{
+	struct pvid_search s = { .index = index };
+	struct ifinfomsg *ifi;
+	int r = 0;
+
+	for (int tries = 0; tries < 5; tries++) {
+		struct netlink_req q;
+
+		ifi = netlink_begin(&q, RTM_GETLINK, NLM_F_DUMP, sizeof(*ifi));
+		ifi->ifi_family = AF_BRIDGE;
+		mnl_attr_put_u32(q.h, IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN);
+		r = netlink_call(nl, &q, take_pvid, &s, tries < 4 ? NULL : e);
+		if (r != -EAGAIN)
+			break;
+	}
+	if (r < 0)
+		return r;
+	*ret = s.found;
+	return 0;
+}

@@ -191,8 +191,10 @@ int link_list(struct netlink *nl, int nsid, struct strv *names, struct err **e)
 	return r;
 }
 
-static void put_end(struct nlmsghdr *h, struct ifinfomsg *ifi, const struct link_end *end)
+static void put_end(struct ifinfomsg *ifi, struct netlink_req *q, const struct link_end *end)
 {
+	struct nlmsghdr *h = q->h;
+
 	ifi->ifi_family = AF_UNSPEC;
 	if (end->up)
 		ifi->ifi_flags = ifi->ifi_change = IFF_UP;
@@ -220,12 +222,28 @@ static struct nlattr *begin_info(struct netlink_req *q, const char *kind, struct
 	return info;
 }
 
-static int send_new(struct netlink *nl, struct netlink_req *q, struct nlattr *info, struct nlattr *data,
-		    struct err **e)
+/* Sends the finished request; the kernel's "Unknown device type" gets an error of its own. */
+static int send_new(struct netlink *nl, struct netlink_req *q, const char *kind, struct nlattr *info,
+		    struct nlattr *data, struct err **e)
 {
+	auto_err struct err *cause = NULL;
+	int r;
+
 	mnl_attr_nest_end(q->h, data);
 	mnl_attr_nest_end(q->h, info);
-	return netlink_call(nl, q, NULL, NULL, e);
+	r = netlink_call(nl, q, NULL, NULL, &cause);
+	if (r == -EOPNOTSUPP)
+		return err_link_kind_unsupported(e, kind);
+	if (r < 0 && e)
+		*e = take_ptr(cause);
+	return r;
+}
+
+static void begin_new(struct netlink_req *q, const struct link_end *end, int lower)
+{
+	put_end(netlink_begin(q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg)), q, end);
+	if (lower)
+		mnl_attr_put_u32(q->h, IFLA_LINK, (uint32_t)lower);
 }
 
 int link_add_veth(struct netlink *nl, const struct link_end *host, const struct link_end *peer,
@@ -235,13 +253,12 @@ int link_add_veth(struct netlink *nl, const struct link_end *host, const struct 
 	struct netlink_req q;
 	int r;
 
-	put_end(q.h, netlink_begin(&q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg)),
-		host);
+	begin_new(&q, host, 0);
 	info = begin_info(&q, "veth", &data);
 	other = mnl_attr_nest_start(q.h, VETH_INFO_PEER);
-	put_end(q.h, mnl_nlmsg_put_extra_header(q.h, sizeof(struct ifinfomsg)), peer);
+	put_end(mnl_nlmsg_put_extra_header(q.h, sizeof(struct ifinfomsg)), &q, peer);
 	mnl_attr_nest_end(q.h, other);
-	r = send_new(nl, &q, info, data, e);
+	r = send_new(nl, &q, "veth", info, data, e);
 	return r < 0 ? err_wrap(e, r, "creating veth pair %s - %s", host->name, peer->name) : 0;
 }
 
@@ -251,12 +268,10 @@ int link_add_macvlan(struct netlink *nl, const struct link_end *end, int lower, 
 	struct netlink_req q;
 	int r;
 
-	put_end(q.h, netlink_begin(&q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg)),
-		end);
-	mnl_attr_put_u32(q.h, IFLA_LINK, (uint32_t)lower);
+	begin_new(&q, end, lower);
 	info = begin_info(&q, "macvlan", &data);
 	mnl_attr_put_u32(q.h, IFLA_MACVLAN_MODE, mode);
-	r = send_new(nl, &q, info, data, e);
+	r = send_new(nl, &q, "macvlan", info, data, e);
 	return r < 0 ? err_wrap(e, r, "creating macvlan %s", end->name) : 0;
 }
 
@@ -267,13 +282,11 @@ int link_add_ipvlan(struct netlink *nl, const struct link_end *end, int lower, u
 	struct netlink_req q;
 	int r;
 
-	put_end(q.h, netlink_begin(&q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg)),
-		end);
-	mnl_attr_put_u32(q.h, IFLA_LINK, (uint32_t)lower);
+	begin_new(&q, end, lower);
 	info = begin_info(&q, "ipvlan", &data);
 	mnl_attr_put_u16(q.h, IFLA_IPVLAN_MODE, mode);
 	mnl_attr_put_u16(q.h, IFLA_IPVLAN_FLAGS, flags);
-	r = send_new(nl, &q, info, data, e);
+	r = send_new(nl, &q, "ipvlan", info, data, e);
 	return r < 0 ? err_wrap(e, r, "creating ipvlan %s", end->name) : 0;
 }
 
@@ -283,12 +296,10 @@ int link_add_vlan(struct netlink *nl, const struct link_end *end, int lower, uin
 	struct netlink_req q;
 	int r;
 
-	put_end(q.h, netlink_begin(&q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg)),
-		end);
-	mnl_attr_put_u32(q.h, IFLA_LINK, (uint32_t)lower);
+	begin_new(&q, end, lower);
 	info = begin_info(&q, "vlan", &data);
 	mnl_attr_put_u16(q.h, IFLA_VLAN_ID, id);
-	r = send_new(nl, &q, info, data, e);
+	r = send_new(nl, &q, "vlan", info, data, e);
 	return r < 0 ? err_wrap(e, r, "creating vlan %s with id %u", end->name, (unsigned)id) : 0;
 }
 

@@ -107,7 +107,7 @@ static int set_var(struct tool *t, struct attach *a, const char *value)
 	const char *eq = strchr(value, '=');
 
 	if (!eq || eq == value)
-		return tool_usage(t, "option --set-var (-v): '%s' is not NAME=VALUE", value);
+		return tool_usage(t, "option --set-var (-v): '%s' is not VARIABLE=VALUE", value);
 	return strv_add(&a->set_vars, value) < 0 ? tool_usage(t, "out of memory") : 0;
 }
 

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Copyright (C) The Tiffin authors
+# tables.awk - makes manual page text and completion tables from the tables that the programs are
+# compiled from. Reads text only and runs nothing that was built.
+#
+#	awk -v own=X.opt -v common=common.opt -f tables.awk X.1.scd
+#		the page, "@OPTIONS@" and "@COMMON@" replaced by the options
+#	awk -v table="keys.def netkeys.def" -f tables.awk lxc.container.conf.5.scd
+#		the page, "@KEYS@" replaced by the configuration keys
+#	awk -v table=errors.def -f tables.awk lxc-errors.7.scd
+#		the page, "@ERRORS@" replaced by the errors
+#	awk -v own=X.opt -v common=common.opt -f tables.awk lxc.in
+#		the completion script, "@TABLE@" replaced by the options
+
+# The next C string of rest; adjacent strings are joined. Leaves rest after it.
+function str(  s, out) {
+	out = ""
+	if (!match(rest, /"/))
+		return ""
+	rest = substr(rest, RSTART)
+	while (substr(rest, 1, 1) == "\"") {
+		rest = substr(rest, 2)
+		while (rest != "" && substr(rest, 1, 1) != "\"") {
+			s = substr(rest, 1, 1)
+			if (s == "\\") {
+				s = substr(rest, 2, 1)
+				rest = substr(rest, 2)
+			}
+			out = out s
+			rest = substr(rest, 2)
+		}
+		rest = substr(rest, 2)
+		sub(/^[ \t]+/, "", rest)
+	}
+	return out
+}
+
+# Text as scdoc wants it: markup characters escaped.
+function plain(s) {
+	gsub(/\\/, "\\\\", s)
+	gsub(/[_*]/, "\\\\&", s)
+	if (s ~ /^[-.#]/)
+		s = "\\" s
+	return s
+}
+
+# Reads one row OPT(KEY, 'l', "name", KIND, "ARG", "help") from the current rest.
+function option_row(  f, end) {
+	sub(/^(OPT|EXT)\([A-Z0-9_]+, */, "", rest)
+	letter = ""
+	if (substr(rest, 1, 1) == "'")
+		letter = substr(rest, 2, 1)
+	name = str()
+	sub(/^, */, "", rest)
+	end = index(rest, ",")
+	kind = substr(rest, 1, end - 1)
+	arg = str()
+	help = str()
+}
+
+function is_option(line) {
+	return line ~ /^(OPT|EXT)\(/
+}
+
+function print_option(  head, value) {
+	head = ""
+	if (letter != "") {
+		head = "*-" letter "*"
+		if (kind == "ARG" && name == "")
+			head = head " _" plain(arg) "_"
+	}
+	if (name != "") {
+		value = ""
+		if (kind == "ARG")
+			value = "=_" plain(arg) "_"
+		else if (kind == "OPTIONAL")
+			value = "\\[=_" plain(arg) "_\\]"
+		head = head (head == "" ? "" : ", ") "*--" name "*" value
+	}
+	print head
+	print "\t" toupper(substr(plain(help), 1, 1)) substr(plain(help), 2) "."
+	print ""
+}
+
+function print_options(  line) {
+	while ((getline line < own) > 0) {
+		if (!is_option(line))
+			continue
+		rest = line
+		option_row()
+		print_option()
+	}
+	close(own)
+}
+
+# The common ones but for those that the tool has itself.
+function print_common(  line) {
+	if (own != "") {
+		while ((getline line < own) > 0)
+			if (is_option(line)) {
+				rest = line
+				option_row()
+				taken["-" letter] = taken["--" name] = 1
+			}
+		close(own)
+	}
+	while ((getline line < common) > 0) {
+		if (!is_option(line))
+			continue
+		rest = line
+		option_row()
+		if (("--" name) in taken || (letter != "" && ("-" letter) in taken))
+			continue
+		print_option()
+	}
+	close(common)
+}
+
+function print_keys(  files, n, i, line, key, example, summary, parts, m, type) {
+	n = split(table, files, " ")
+	for (i = 1; i <= n; i++) {
+		while ((getline line < files[i]) > 0) {
+			if (line !~ /^[A-Z]*KEY\(/)
+				continue
+			rest = line
+			key = str()
+			m = 0
+			while (rest ~ /"/)
+				parts[++m] = str()
+			example = m > 1 ? parts[m - 1] : ""
+			summary = parts[m]
+			if (line ~ /^NET/ && key !~ /^lxc/)
+				key = "lxc.net.N." key
+			print "*" plain(key) "*" (example == "" ? "" : " = " plain(example))
+			print "\t" toupper(substr(plain(summary), 1, 1)) substr(plain(summary), 2) "."
+			print ""
+		}
+		close(files[i])
+	}
+}
+
+# printf formats as words.
+function readable(s) {
+	gsub(/%[-0-9.*lz]*[dusxcio]/, "(...)", s)
+	gsub(/%%/, "%", s)
+	return s
+}
+
+# A row may span lines: ERROR(id, errno, (parameters), (what), (remedy), doc)
+function print_error(row,  id, what, hint, doc) {
+	id = row
+	sub(/^ERROR\(/, "", id)
+	sub(/,.*/, "", id)
+	gsub(/_/, "-", id)
+	rest = row
+	what = str()
+	sub(/^[^"]*\)[ \t]*,[ \t]*\(/, "", rest)
+	hint = str()
+	sub(/^[^"]*\)[ \t]*,[ \t]*/, "", rest)
+	doc = str()
+	print "*" plain(id) "*"
+	print "\t" plain(readable(what))
+	print ""
+	print "\t" plain(doc)
+	if (hint != "" && hint != "%s") {
+		sub(/%s$/, "", hint)
+		print ""
+		print "\tRemedy: " plain(readable(hint)) "."
+	}
+	print ""
+}
+
+function print_errors(  line, row) {
+	row = ""
+	while ((getline line < table) > 0) {
+		if (line ~ /^ERROR\(/ || (row != "" && line ~ /^[ \t]/)) {
+			sub(/^[ \t]+/, " ", line)
+			if (line ~ /^ERROR\(/ && row != "")
+				print_error(row)
+			row = line ~ /^ERROR\(/ ? line : row line
+			continue
+		}
+		if (row != "")
+			print_error(row)
+		row = ""
+	}
+	if (row != "")
+		print_error(row)
+	close(table)
+}
+
+# The long names of a table, and in values the case arms of those that take an argument.
+function completion_words(file, skip,  line, words) {
+	words = ""
+	while ((getline line < file) > 0)
+		if (is_option(line)) {
+			rest = line
+			option_row()
+			if (name == "" || (("--" name) in skip))
+				continue
+			skip["--" name] = 1
+			words = words " --" name (kind == "ARG" ? "=" : "")
+			if (kind == "ARG") {
+				values = values "\t--" name (letter == "" ? "" : "|-" letter) ") kind=" arg " ;;\n"
+			}
+		}
+	close(file)
+	return words
+}
+
+function print_completion(  words, seen) {
+	values = ""
+	words = completion_words(own, seen) completion_words(common, seen)
+	print "\twords='" substr(words, 2) "'"
+	print "\tcase $option in"
+	printf "%s", values
+	print "\tesac"
+}
+
+$0 == "@OPTIONS@" { print_options(); next }
+$0 == "@COMMON@" { print_common(); next }
+$0 == "@KEYS@" { print_keys(); next }
+$0 == "@ERRORS@" { print_errors(); next }
+$0 == "@TABLE@" { print_completion(); next }
+{ print }

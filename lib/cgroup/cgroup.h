@@ -46,6 +46,14 @@ int cgroup_kill(struct cgroups *g, struct err **e);
  * waits for dying processes. The calling monitor may still be inside its own cgroup: it is moved
  * out first where that is needed. Idempotent. Returns the first -errno. */
 int cgroup_remove(struct cgroups *g, struct err **e);
+/* Only what belongs to the payload: at reboot, before cgroup_create makes it anew, and before
+ * cgroup_retire. */
+int cgroup_remove_payload(struct cgroups *g, struct err **e);
+/* The monitor's last act: removes its own directory without the wait that moving out of it costs.
+ * A child that is born outside (and keeps all open descriptors, so that a client sees the end of
+ * the command socket only after it) waits for the caller's end and removes the directory. On
+ * success the caller exits at once with _exit. Where that cannot be, it is done as cgroup_remove. */
+int cgroup_retire(struct cgroups *g, struct err **e);
 /* A file of the limit cgroup ("memory.max", "devices.list", ...). cgroup_get appends to b.
  * The name is one path component of known shape; anything else is -EINVAL. */
 int cgroup_get(struct cgroups *g, const char *file, struct buf *b, struct err **e);
@@ -56,8 +64,12 @@ int cgroup_set(struct cgroups *g, const char *file, const char *value, struct er
 const char *cgroup_path(const struct cgroups *g, const char *controller, bool limit);
 /* Processes now in the payload (v2 or any v1 hierarchy): number or -errno. */
 int cgroup_count(struct cgroups *g);
-/* Moves a process that attaches into the payload (into a leaf that takes processes). */
+/* Moves a process that attaches into the payload (into a leaf that takes processes). Hierarchies
+ * that it is in already, for having been born there, cost nothing. */
 int cgroup_attach(struct cgroups *g, pid_t pid, struct err **e);
+/* The v2 directory that a process that attaches is to be born in: the payload's, or ".lxc" below it
+ * when the guest has made its own root one that takes no processes. New fd, -ENOENT without v2. */
+int cgroup_attach_fd(struct cgroups *g, struct err **e);
 /* Text for the state file, and back: an adopting monitor continues with the same directories. */
 int cgroup_save(const struct cgroups *g, struct buf *b);
 int cgroup_restore(const struct conf *c, const char *text, struct log *l, struct cgroups **ret, struct err **e);

@@ -5,12 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -180,7 +183,7 @@ struct ns_job {
 static void in_namespaces(void *arg)
 {
 	const struct ns_job *job = arg;
-	int flags = job->flags | CLONE_NEWNS | (geteuid() == 0 ? 0 : CLONE_NEWUSER);
+	int flags = job->flags | CLONE_NEWNS;
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
 	char map[64];
@@ -200,9 +203,30 @@ static void in_namespaces(void *arg)
 
 void unit_child_ns(int flags, void (*fn)(void *arg), void *arg)
 {
-	struct ns_job job = { flags, fn, arg };
+	struct ns_job job = { flags | (geteuid() == 0 ? 0 : CLONE_NEWUSER), fn, arg };
 
 	unit_child(in_namespaces, &job);
+}
+
+void unit_child_userns(int flags, void (*fn)(void *arg), void *arg)
+{
+	struct ns_job job = { flags | CLONE_NEWUSER, fn, arg };
+
+	unit_child(in_namespaces, &job);
+}
+
+void unit_enosys(long number)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)number, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { ARRAY_SIZE(code), code };
+
+	CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
 }
 
 bool unit_is_root(void)

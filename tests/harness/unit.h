@@ -56,6 +56,12 @@ void unit_child(void (*fn)(void *arg), void *arg);
  * himself as root too. Skips where that is not allowed. flags: further CLONE_NEW*. */
 void unit_child_ns(int flags, void (*fn)(void *arg), void *arg);
 
+/* The same always in a new user namespace, as its root (only id 0 is mapped, to our own). */
+void unit_child_userns(int flags, void (*fn)(void *arg), void *arg);
+
+/* In a child: from now on this system call fails with ENOSYS, as on a kernel that lacks it. */
+void unit_enosys(long number);
+
 /* True for root with all capabilities in the initial user namespace. */
 bool unit_is_root(void);
 /* A new temporary directory (0755); removed with its contents by unit_tmpdir_free, which also frees. */

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+#define LOG_CATEGORY "lsm"
+#include "security/lsm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/vfs.h>
+
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "security/apparmor.h"
+#include "security/lsm_attr.h"
+
+struct lsm {
+	struct apparmor_host host;
+	struct apparmor_plan apparmor;
+	char *selinux;		/* context of the next exec; NULL: none */
+};
+
+/* SELinux contexts need no check beforehand: the kernel refuses a wrong one when it is set. */
+static int plan_selinux(const struct conf *c, struct log *l, struct lsm *m, struct err **e)
+{
+	const struct conf_str *key = &c->selinux_context;
+	struct statfs fs;
+
+	if (!key->v || STREQ(key->v, "unconfined_t"))
+		return 0;
+	if (statfs("/sys/fs/selinux", &fs) < 0 || fs.f_type != SELINUX_MAGIC) {
+		log_warn(l, "this kernel has no SELinux; the container runs without context %s", key->v);
+		return 0;
+	}
+	return str_set(&m->selinux, key->v) < 0 ? err_no_memory(e) : 0;
+}
+
+int lsm_plan(const struct conf *c, struct log *l, struct lsm **ret, struct err **e)
+{
+	auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct lsm *m;
+	int r;
+
+	if (root < 0)
+		return err_set(e, errno, NULL, "cannot open /");
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return err_no_memory(e);
+	apparmor_host(root, &m->host);
+	r = apparmor_plan(c, root, &m->host, l, &m->apparmor, e);
+	if (r == 0)
+		r = plan_selinux(c, l, m, e);
+	if (r < 0)
+		lsm_free(m);
+	else
+		*ret = m;
+	return r;
+}
+
+void lsm_free(struct lsm *m)
+{
+	if (!m)
+		return;
+	apparmor_plan_done(&m->apparmor);
+	free(m->selinux);
+	free(m);
+}
+
+int lsm_load(struct lsm *m, struct err **e)
+{
+	return 0;
+}
+
+void lsm_unload(struct lsm *m)
+{
+}
+
+int lsm_apply(const struct lsm *m, int proc_fd, struct err **e)
+{
+	int r = 0;
+
+	if (m->apparmor.profile)
+		r = apparmor_change(m->apparmor.profile, proc_fd, e);
+	if (r < 0 || !m->selinux)
+		return r;
+	r = lsm_attr_write(proc_fd, "exec", m->selinux);
+	return r < 0 ? err_set(e, -r, NULL, "SELinux does not take the context %s", m->selinux) : 0;
+}
+
+const char *lsm_label(const struct lsm *m)
+{
+	return m->apparmor.profile ? m->apparmor.profile : m->selinux ? m->selinux : "";
+}
+
+char *lsm_label_of(pid_t pid)
+{
+	char label[1024], *mode;
+
+	if (lsm_attr_read(pid, "apparmor/current", label, sizeof(label)) < 0 &&
+	    lsm_attr_read(pid, "current", label, sizeof(label)) < 0)
+		label[0] = '\0';
+	mode = strrchr(label, '(');
+	if (mode && mode > label && mode[-1] == ' ')
+		mode[-1] = '\0';
+	return strdup(label);
+}

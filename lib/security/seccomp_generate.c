@@ -117,11 +117,12 @@ static int add_rule(struct generator *g, scmp_filter_ctx ctx, const struct secco
 		    const struct seccomp_rule *rule, bool exception)
 {
 	struct scmp_arg_cmp cmp[SECCOMP_ARGS_MAX];
-	int number = rule->number, r;
+	int native = rule->number, number = rule->number, r;
 
 	if (rule->name) {
+		native = seccomp_arch_number(&g->host.archs[0], rule->name, false);
 		number = seccomp_arch_number(a, rule->name, rule->n_args > 0);
-		if (number == UNKNOWN)
+		if (native == UNKNOWN)
 			return 0;
 	}
 	if (exception) {
@@ -130,10 +131,12 @@ static int add_rule(struct generator *g, scmp_filter_ctx ctx, const struct secco
 	}
 	for (unsigned i = 0; i < rule->n_args; i++)
 		cmp[i] = comparison(&rule->args[i]);
-	r = seccomp_rule_add_exact_array(ctx, seccomp_verdict_code(rule->verdict), number, rule->n_args, cmp);
-	if (r == -EDOM || (r < 0 && number < 0))
+	/* libseccomp wants the native number, or the negative one that stands for a name, and finds the
+	 * number for the filter's architecture itself. */
+	r = seccomp_rule_add_exact_array(ctx, seccomp_verdict_code(rule->verdict), native, rule->n_args, cmp);
+	if (r == -EDOM)
 		return 0;	/* this architecture does not have the call */
-	if (r == -EINVAL && rule->n_args)
+	if (r == -EINVAL && rule->n_args && number >= 0)
 		/* Reached through socketcall(2) or ipc(2) as well: only the direct call has filters. */
 		r = seccomp_exception(&g->exceptions, a, number, rule);
 	return r < 0 ? refused(g, rule, a, r) : 0;

@@ -33,7 +33,7 @@ int seccomp_install(const struct seccomp_program *p, int *ret_listener, struct e
 	case EACCES:
 		return err_seccomp_install_refused(e, "this process has neither CAP_SYS_ADMIN nor no_new_privs");
 	case EBUSY:
-		return err_set(e, EBUSY, "seccomp_listener_busy",
+		return err_set(e, EBUSY, "seccomp-listener-busy",
 			       "another seccomp filter of this process has a listener already");
 	default:
 		return err_set(e, errno, NULL, "the kernel does not load the seccomp program");

@@ -16,7 +16,7 @@
 #include "base/str.h"
 #include "base/table.h"
 
-#define ERRNO_MAX 4095		/* the kernel cuts what is larger */
+#define ERRNO_MAX 4094		/* what libseccomp takes, which is less than the kernel does */
 #define FORCE_UMOUNT "reject_force_umount"
 
 static const char *const sections[SECCOMP_SECTIONS] = {
@@ -142,7 +142,7 @@ static int parse_verdict(struct parser *s, const char *word, char **p, struct se
 
 		if (!num || num_u64(num, 10, ERRNO_MAX, &n) < 0)
 			return malformed(s, num ? "the error number is not one" : "errno lacks its number",
-					 "errno and a decimal number from 0 to 4095");
+					 "errno and a decimal number from 0 to 4094");
 	}
 	*ret = (struct seccomp_verdict){ (enum seccomp_action)known->value, (unsigned)n };
 	return 0;
@@ -383,15 +383,17 @@ static int parse_text(struct parser *s, char *text, char *whole)
 
 		*end = '\0';
 		s->whole = str_trim(whole);
-		s->line++;
 		/* A text that ends with a newline has no further, empty line. */
-		if (*line || text)
-			r = parse_line(s, line, &head);
+		if (!*line && !text)
+			break;
+		s->line++;
+		r = parse_line(s, line, &head);
 		whole = next;
 	}
 	if (r < 0 || head == 2)
 		return r;
 	s->whole = "";
+	s->line = s->line ? s->line : 1;
 	return malformed(s, head ? "the second line is missing" : "the file is empty",
 			 head ? "denylist or allowlist on the second line" : "the version, 1 or 2, on the first line");
 }

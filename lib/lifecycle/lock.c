@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+#include "lifecycle/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/path.h"
+#include "config/system.h"
+
+#define WAIT_MIN_NS 500000L		/* first pause between two tries */
+#define WAIT_MAX_NS 20000000L
+
+/* Makes (0755) and opens one directory below dirfd. A symlink, or a directory of somebody else, is
+ * refused: whoever owns it could put another lock file under us. */
+static int open_dir(int dirfd, const char *name)
+{
+	auto_close int fd = -EBADF;
+	struct stat st;
+
+	if (mkdirat(dirfd, name, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		return -EPERM;
+	return take_fd(&fd);
+}
+
+/* Walks (and makes) every component of path below dirfd. */
+static int open_below(int dirfd, const char *path)
+{
+	auto_close int fd = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
+	char name[NAME_MAX + 1];
+
+	if (fd < 0)
+		return -errno;
+	while (*(path += strspn(path, "/"))) {
+		size_t n = strcspn(path, "/");
+		int next;
+
+		if (n > NAME_MAX)
+			return -ENAMETOOLONG;
+		memcpy(name, path, n);
+		name[n] = '\0';
+		path += n;
+		/* A lock path is only a name: ".." would leave the lock directory. */
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+			continue;
+		next = open_dir(fd, name);
+		if (next < 0)
+			return next;
+		fd_replace(&fd, next);
+	}
+	return take_fd(&fd);
+}
+
+/* The run directory itself may be a symlink of the system (/var/run) and may have to be made. */
+static int open_rundir(const char *path)
+{
+	auto_close int root = -EBADF;
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd >= 0 ? fd : -errno;
+	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return root < 0 ? -errno : open_below(root, path);
+}
+
+int lock_open(const char *lxcpath, const char *name, struct err **e)
+{
+	auto_free char *run = system_rundir(e), *sub = NULL, *file = NULL;
+	auto_close int rundir = -EBADF, dir = -EBADF;
+	struct stat st;
+	int fd;
+
+	if (!run)
+		return e && *e ? -(*e)->num : -ENOENT;
+	if (asprintf(&sub, "lxc/lock/%s", lxcpath) < 0)
+		return err_no_memory(e);
+	if (asprintf(&file, ".%s", name) < 0)
+		return err_no_memory(e);
+	rundir = open_rundir(run);
+	if (rundir < 0)
+		return err_set(e, -rundir, NULL, "cannot open run directory %s", run);
+	dir = open_below(rundir, sub);
+	if (dir < 0)
+		return err_set(e, -dir, NULL, "cannot make the lock directory %s/%s", run, sub);
+	fd = openat(dir, file, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
+	if (fd < 0)
+		return err_set(e, errno, NULL, "cannot open lock file %s/%s/%s", run, sub, file);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		fd_close(fd);
+		return err_set(e, 0, "not-a-regular-file", "lock file %s/%s/%s is not a regular file", run, sub,
+			       file);
+	}
+	return fd;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
+}
+
+static int try_lock(int fd, int cmd)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int r;
+
+	do {
+		r = fcntl(fd, cmd, &l);
+	} while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : 0;
+}
+
+int lock_take(int fd, int timeout_ms, struct err **e)
+{
+	uint64_t end = now_ns() + (uint64_t)(timeout_ms < 0 ? 0 : timeout_ms) * 1000000U;
+	long wait = WAIT_MIN_NS;
+	int r;
+
+	/* The kernel has no timed form of this lock, and a library cannot use alarm(): tries with
+	 * growing pauses stand in for it. */
+	for (;;) {
+		r = try_lock(fd, timeout_ms < 0 ? F_OFD_SETLKW : F_OFD_SETLK);
+		if (r != -EAGAIN && r != -EACCES)
+			break;
+		if (now_ns() >= end)
+			return err_lock_busy(e, timeout_ms / 1000);
+		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){ .tv_nsec = wait }, NULL);
+		wait = MIN(wait * 2, WAIT_MAX_NS);
+	}
+	return r < 0 ? err_set(e, -r, NULL, "cannot lock the container") : 0;
+}
+
+void lock_release(int fd)
+{
+	struct flock l = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+
+	if (fd >= 0)
+		(void)fcntl(fd, F_OFD_SETLK, &l);
+}

@@ -27,7 +27,13 @@ const char *storage_source(const struct storage *s);
 /* Monitor: attaches block devices where there are any. Undo: storage_detach. */
 int storage_attach(struct storage *s, struct err **e);
 void storage_detach(struct storage *s);
-/* Init: a detached mount of the root, options of lxc.rootfs.options applied. fd or -errno. */
+/* True when lxc.rootfs.options says idmap=container: storage_mount then needs the container's user
+ * namespace, given before with storage_set_userns (borrowed). */
+bool storage_wants_userns(const struct storage *s);
+void storage_set_userns(struct storage *s, int userns_fd);
+/* A detached mount of the root, options of lxc.rootfs.options applied. fd or -errno. Called where the
+ * source is visible and its file system may be mounted: by the monitor in its own mount namespace (the
+ * fd is inherited by init or sent to it), or by init. */
 int storage_mount(struct storage *s, const struct conf *c, struct err **e);
 /* Makes an empty root for container directory dir ("LXCPATH/NAME"). type: NULL, a name, a comma
  * list or "best". *ret_path: the value of lxc.rootfs.path, with prefix (new). owner: mapped root. */

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* dir - the root file system is a directory. resolve and mount run in the monitor or in init, create
+ * and destroy in the client. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "kernel/mount.h"
+#include "kernel/openat.h"
+#include "storage/driver.h"
+
+#define LOG_CATEGORY_DIR "dir"
+#define ROOT_NAME "rootfs"
+
+static int resolve(struct storage *s, const struct conf *c, struct log *l, struct err **e)
+{
+	auto_close int fd = -EBADF;
+	struct stat st;
+
+	if (!path_is_absolute(s->source))
+		return err_rootfs_relative(e, s->source);
+	fd = open(s->source, O_PATH | O_CLOEXEC);
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return err_rootfs_missing(e, s->source);
+	if (fd < 0)
+		return err_set(e, errno, NULL, "cannot open root file system %s", s->source);
+	if (fstat(fd, &st) < 0)
+		return err_set(e, errno, NULL, "cannot stat root file system %s", s->source);
+	if (!S_ISDIR(st.st_mode))
+		return err_rootfs_not_directory(e, s->source);
+	if (storage_wants_userns(s) && !conf_is_mapped(c))
+		return err_wrap_at(e, err_rootfs_idmap_unmapped(e), c->rootfs_options.at,
+				   "reading lxc.rootfs.options");
+	if (s->options.data)
+		log_warn(l, "%s:%u: lxc.rootfs.options: a directory has no use for '%s'",
+			 c->rootfs_options.at.file ? c->rootfs_options.at.file : "-", c->rootfs_options.at.line,
+			 s->options.data);
+	s->dev = st.st_dev;
+	s->ino = st.st_ino;
+	return 0;
+}
+
+/* The namespace whose map the mount gets (*ret stays as it is when none does). *owned is to be closed. */
+static int idmap_fd(const struct storage *s, int *owned, int *ret, struct err **e)
+{
+	if (!s->options.idmap)
+		return 0;
+	if (STREQ(s->options.idmap, "container")) {
+		if (s->userns_fd < 0)
+			return err_rootfs_idmap_unmapped(e);
+		*ret = s->userns_fd;
+		return 0;
+	}
+	*owned = open(s->options.idmap, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (*owned < 0)
+		return err_set(e, errno, NULL, "cannot open %s", s->options.idmap);
+	*ret = *owned;
+	return 0;
+}
+
+static int dir_mount(struct storage *s, const struct conf *c, struct err **e)
+{
+	/* Opened again, because a mount can only be cloned in the mount namespace that it is in; it
+	 * must be the directory that was checked. */
+	auto_close int fd = open(s->source, O_PATH | O_DIRECTORY | O_CLOEXEC), mnt = -EBADF, owned = -EBADF;
+	struct mount_attrs a = MOUNT_ATTRS_INIT;
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return err_set(e, errno, NULL, "cannot open %s", s->source);
+	if (fstat(fd, &st) < 0)
+		return err_set(e, errno, NULL, "cannot stat %s", s->source);
+	if (st.st_dev != s->dev || st.st_ino != s->ino)
+		return err_set(e, ESTALE, NULL, "%s was exchanged while the container started", s->source);
+	mnt = mount_clone(fd, true, e);
+	if (mnt < 0)
+		return mnt;
+	a.set = s->options.attr_set;
+	a.clear = s->options.attr_clr;
+	a.recursive = true;
+	a.propagation = s->options.propagation ? s->options.propagation : MS_PRIVATE;
+	a.propagation_rec = true;
+	r = idmap_fd(s, &owned, &a.userns_fd, e);
+	if (r == 0)
+		r = mount_set(mnt, &a, e);
+	return r < 0 ? r : take_fd(&mnt);
+}
+
+static int is_empty(int dirfd, const char *name)
+{
+	auto_closedir DIR *d = NULL;
+	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	d = fdopendir(fd);
+	if (!d) {
+		fd_close(fd);
+		return -ENOMEM;
+	}
+	for (const struct dirent *ent = readdir(d); ent; ent = readdir(d))
+		if (!STREQ(ent->d_name, ".") && !STREQ(ent->d_name, ".."))
+			return 0;
+	return 1;
+}
+
+/* An existing directory that the user wants as the root. */
+static int use_existing(const char *path, const struct conf *c, struct err **e)
+{
+	auto_close int fd = -EBADF;
+
+	if (!path_is_absolute(path))
+		return err_rootfs_relative(e, path);
+	if (str_has_control(path, false))
+		return err_set(e, EINVAL, "value-control", "the path of the root file system contains a control "
+							   "character");
+	fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? err_rootfs_missing(e, path) :
+					 err_set(e, errno, NULL, "cannot open %s", path);
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode))
+		return err_rootfs_not_directory(e, path);
+	return storage_give(fd, c, e);
+}
+
+static int create(const struct storage_spec *spec, const char *dir, int dirfd, const struct conf *c,
+		  char **ret_source, struct err **e)
+{
+	auto_free char *path = path_join(dir, ROOT_NAME), *source = NULL;
+	auto_close int fd = -EBADF;
+	int r;
+
+	if (!path)
+		return err_no_memory(e);
+	if (spec->dir) {
+		r = use_existing(spec->dir, c, e);
+		if (r < 0)
+			return r;
+	}
+	source = strdup(spec->dir ? spec->dir : path);
+	if (!source)
+		return err_no_memory(e);
+	if (mkdirat(dirfd, ROOT_NAME, 0755) < 0) {
+		if (errno != EEXIST)
+			return err_set(e, errno, NULL, "cannot make %s", path);
+		r = is_empty(dirfd, ROOT_NAME);
+		if (r == 0)
+			return err_rootfs_occupied(e, path);
+		if (r < 0)
+			return err_set(e, -r, NULL, "cannot use %s as the root file system", path);
+	}
+	fd = openat(dirfd, ROOT_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(e, errno, NULL, "cannot open %s", path);
+	if (fchmod(fd, 0755) < 0)
+		return err_set(e, errno, NULL, "cannot set the mode of %s", path);
+	r = storage_give(fd, c, e);
+	if (r < 0)
+		return r;
+	*ret_source = take_ptr(source);
+	return 0;
+}
+
+/* Only what lies in the container's own directory is the container's. A directory elsewhere existed
+ * before (--dir, or a path that somebody wrote into the configuration) and stays. */
+static int destroy(const char *source, const char *dir, int dirfd, struct log *l, struct err **e)
+{
+	auto_free char *clean = path_simplify(source), *own = path_simplify(dir);
+	auto_close int parent = -EBADF;
+	auto_free char *up = NULL;
+	const char *rest, *name;
+
+	if (!clean || !own)
+		return err_no_memory(e);
+	rest = str_after(clean, own);
+	if (!rest || *rest != '/' || !rest[1] || path_has_dotdot(rest)) {
+		struct stat st;
+
+		if (lstat(clean, &st) == 0)
+			log_warn(l, "%s is kept: it lies outside of %s", source, dir);
+		return 0;
+	}
+	while (*rest == '/')
+		rest++;
+	name = path_base(rest);
+	up = name == rest ? strdup(".") : strndup(rest, (size_t)(name - rest));
+	if (!up)
+		return err_no_memory(e);
+	parent = open_no_symlinks(dirfd, up, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (parent == -ENOENT)
+		return 0;
+	if (parent < 0)
+		return err_set(e, -parent, NULL, "cannot open %s/%s", dir, up);
+	return storage_rmtree(parent, name, e);
+}
+
+const struct storage_driver storage_dir = {
+	.name = "dir",
+	.resolve = resolve,
+	.mount = dir_mount,
+	.create = create,
+	.destroy = destroy,
+};

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* api_attach - running functions and programs inside a running container. lxc_attach_run_command
+ * and lxc_attach_run_shell run in the attached process, the rest in the caller's. */
+#include <errno.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "handle.h"
+#include "kernel/proc.h"
+#include "lifecycle/attach.h"
+#include "vtable.h"
+
+#define EXIT_CANNOT_EXECUTE 126
+#define EXIT_NOT_FOUND 127
+#define PASSWD_MAX 16384
+
+attr_public int lxc_attach_run_command(void *payload)
+{
+	const lxc_attach_command_t *cmd = payload;
+
+	(void)execvp(cmd->program, cmd->argv);
+	switch (errno) {
+	case EACCES:
+	case ENOEXEC:
+		return EXIT_CANNOT_EXECUTE;
+	case ENOENT:
+		return EXIT_NOT_FOUND;
+	default:
+		return -1;
+	}
+}
+
+attr_public int lxc_attach_run_shell(void *payload)
+{
+	char buf[PASSWD_MAX];
+	struct passwd pw, *found = NULL;
+
+	/* The container's users, as its own name service knows them; the shell decides what kind of
+	 * session it is by its name. */
+	if (getpwuid_r(getuid(), &pw, buf, sizeof(buf), &found) == 0 && found && found->pw_shell &&
+	    *found->pw_shell)
+		(void)execl(found->pw_shell, found->pw_shell, (char *)NULL);
+	(void)execl("/bin/sh", "/bin/sh", (char *)NULL);
+	return -1;
+}
+
+int api_attach(struct lxc_container *c, lxc_attach_exec_t fn, void *payload, lxc_attach_options_t *options,
+	       pid_t *attached_process)
+{
+	lxc_attach_options_t defaults = LXC_ATTACH_OPTIONS_DEFAULT;
+	auto_conf struct conf *conf = NULL;
+	struct call k;
+	pid_t pid = -1;
+	int r;
+
+	if (!c || !fn || !attached_process || !call_begin(&k, c))
+		return -EINVAL;
+	r = call_copy_conf(&k, &conf);
+	if (r == 0)
+		r = attach_run(&k.target, conf, options ? options : &defaults, fn, payload, &pid, &k.e);
+	if (r == 0)
+		*attached_process = pid;
+	return call_end(&k, r, "cannot attach to %s", k.name);
+}
+
+int api_attach_run_wait(struct lxc_container *c, lxc_attach_options_t *options, const char *program,
+			const char *const argv[])
+{
+	lxc_attach_command_t cmd = { (char *)(uintptr_t)program, (char **)(uintptr_t)argv };
+	int status, r;
+	pid_t pid;
+
+	if (!c || !program || !argv)
+		return -1;
+	r = api_attach(c, lxc_attach_run_command, &cmd, options, &pid);
+	if (r < 0)
+		return r;
+	r = proc_wait(pid, &status);
+	return r < 0 ? r : status;
+}
+
+int api_attach_run_waitl(struct lxc_container *c, lxc_attach_options_t *options, const char *program,
+			 const char *arg, ...)
+{
+	auto_strv struct strv argv = { 0 };
+	va_list ap;
+	int r = 0;
+
+	va_start(ap, arg);
+	for (const char *a = arg; a && r == 0; a = va_arg(ap, const char *))
+		r = strv_add(&argv, a);
+	va_end(ap);
+	if (r < 0 || !argv.n)
+		return -1;
+	return api_attach_run_wait(c, options, program, (const char *const *)argv.v);
+}

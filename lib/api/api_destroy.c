@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* api_destroy - deleting a container: hooks, storage, then the directory with the configuration last,
+ * so that what a killed destroy leaves is still listed and can be destroyed again. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/path.h"
+#include "handle.h"
+#include "hook.h"
+#include "partial.h"
+#include "storage/storage.h"
+#include "vtable.h"
+
+#define CONFIG "config"
+#define SNAPSHOTS "snaps"
+#define CLONES_FILE "lxc_snapshots"
+
+/* Entries of a directory, "." and ".." not counted: 0 also when there is none. */
+static size_t count_entries(int dirfd, const char *name)
+{
+	auto_closedir DIR *d = NULL;
+	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	size_t n = 0;
+
+	if (fd < 0)
+		return 0;
+	d = fdopendir(fd);
+	if (!d) {
+		fd_close(fd);
+		return 0;
+	}
+	for (const struct dirent *ent = readdir(d); ent; ent = readdir(d))
+		n += !STREQ(ent->d_name, ".") && !STREQ(ent->d_name, "..");
+	return n;
+}
+
+static int check_dependents(struct call *k, int dirfd)
+{
+	auto_free char *path = NULL;
+	struct stat st;
+
+	if (count_entries(dirfd, SNAPSHOTS)) {
+		path = path_join(k->dir, SNAPSHOTS);
+		return path ? err_snapshots_exist(&k->e, k->name, path) : err_no_memory(&k->e);
+	}
+	if (fstatat(dirfd, CLONES_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0) {
+		path = path_join(k->dir, CLONES_FILE);
+		return path ? err_clones_exist(&k->e, k->name, path) : err_no_memory(&k->e);
+	}
+	return 0;
+}
+
+static int open_dir(struct call *k, int *ret_parent)
+{
+	auto_close int parent = open(k->lxcpath, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -EBADF;
+
+	if (parent < 0)
+		return err_set(&k->e, errno, NULL, "cannot open %s", k->lxcpath);
+	fd = openat(parent, k->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && (errno == ELOOP || errno == ENOTDIR)) {
+		struct stat st;
+
+		if (fstatat(parent, k->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode))
+			return err_container_dir_symlink(&k->e, k->dir);
+		return err_container_unknown(&k->e, k->name, k->lxcpath);
+	}
+	if (fd < 0)
+		return errno == ENOENT ? err_container_unknown(&k->e, k->name, k->lxcpath) :
+					 err_set(&k->e, errno, NULL, "cannot open %s", k->dir);
+	*ret_parent = take_fd(&parent);
+	return take_fd(&fd);
+}
+
+/* Everything in the directory but the configuration, then that, then the directory. */
+static int remove_dir(struct call *k, int parent, int dirfd)
+{
+	auto_closedir DIR *d = NULL;
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d) {
+		fd_close(fd);
+		return err_set(&k->e, errno, NULL, "cannot read %s", k->dir);
+	}
+	for (const struct dirent *ent = readdir(d); ent; ent = readdir(d)) {
+		int r;
+
+		if (STREQ(ent->d_name, ".") || STREQ(ent->d_name, "..") || STREQ(ent->d_name, CONFIG))
+			continue;
+		r = storage_rmtree(dirfd, ent->d_name, &k->e);
+		if (r < 0)
+			return r;
+	}
+	return storage_rmtree(parent, k->name, &k->e);
+}
+
+static int destroy_files(struct call *k, const struct conf *conf, int parent, int dirfd)
+{
+	int r = 0;
+
+	if (conf) {
+		r = hook_run_all(k, conf, HOOK_DESTROY, NULL, NULL);
+		if (r < 0)
+			return r;
+		/* The administrator manages this one: LXC's hooks have run, and that is all. */
+		if (!conf->rootfs_managed.v)
+			return 0;
+		r = storage_destroy(conf, k->dir, &k->log, &k->e);
+		if (r < 0)
+			return err_wrap(&k->e, r, "deleting the root file system");
+	}
+	return remove_dir(k, parent, dirfd);
+}
+
+/* The configuration of what is to be destroyed; NULL for the remains of an interrupted create, whose
+ * configuration need not even load. */
+static int conf_to_destroy(struct call *k, enum partial partial, struct conf **ret)
+{
+	int r = call_copy_conf(k, ret);
+
+	if (r < 0 || *ret)
+		return r;
+	if (partial == PARTIAL_STALE)
+		return 0;
+	return call_need_conf(k, ret);
+}
+
+static int destroy(struct call *k)
+{
+	auto_close int parent = -EBADF, dirfd = -EBADF, lock = -EBADF;
+	auto_conf struct conf *conf = NULL;
+	enum lxc_state state;
+	enum partial partial;
+	int r;
+
+	dirfd = open_dir(k, &parent);
+	if (dirfd < 0)
+		return dirfd;
+	partial = partial_state(k->dir);
+	if (!call_is_defined(k) && partial != PARTIAL_STALE)
+		return err_container_unknown(&k->e, k->name, k->lxcpath);
+	if (partial == PARTIAL_BUSY)
+		return err_create_busy(&k->e, k->name);
+	r = call_state(k, &state);
+	if (r < 0)
+		return r;
+	if (state != STATE_STOPPED)
+		return err_destroy_running(&k->e, k->name);
+	lock = call_disk_lock(k);
+	if (lock < 0)
+		return lock;
+	r = conf_to_destroy(k, partial, &conf);
+	if (r == 0 && (!conf || conf->rootfs_managed.v))
+		r = check_dependents(k, dirfd);
+	return r < 0 ? r : destroy_files(k, conf, parent, dirfd);
+}
+
+bool api_destroy(struct lxc_container *c)
+{
+	struct call k;
+	int r;
+
+	if (!call_begin(&k, c))
+		return false;
+	r = destroy(&k);
+	return call_end(&k, r, "cannot destroy %s", k.name) == 0;
+}
+
+bool api_destroy_with_snapshots(struct lxc_container *c)
+{
+	auto_close int dir = -EBADF;
+	struct call k;
+	bool none;
+
+	if (!call_begin(&k, c))
+		return false;
+	dir = open(k.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	none = dir < 0 || !count_entries(dir, SNAPSHOTS);
+	(void)call_drop(&k, 0);
+	/* LXC fails here when a container never had a snapshot; nobody can want that. */
+	if (!none && !api_snapshot_destroy_all(c))
+		return false;
+	return api_destroy(c);
+}

@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* api_run - the life of a container as a client sees it: start, stop, shutdown, reboot, freeze, wait. */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/num.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "handle.h"
+#include "kernel/proc.h"
+#include "kernel/signal.h"
+#include "lifecycle/launch.h"
+#include "partial.h"
+#include "vtable.h"
+
+#define EXPLAIN_MAX (4U << 20)
+/* A container that does not run has no monitor that could tell when it does: it is asked for this often. */
+#define NOT_RUNNING_POLL_MS 100
+#define INIT_NAME_SYSTEMD "systemd"
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000U + (uint64_t)t.tv_nsec / 1000000U;
+}
+
+static int seconds_to_ms(int s)
+{
+	return s < 0 ? -1 : s > INT_MAX / 1000 ? INT_MAX : s * 1000;
+}
+
+/* A launch and what it borrows. */
+struct start {
+	struct launch l;
+	struct conf *conf;
+	char *pidfile;
+};
+
+static void start_done(struct start *s)
+{
+	conf_free(s->conf);
+	free(s->pidfile);
+}
+#define auto_start __attribute__((cleanup(start_done)))
+
+/* The monitor works in /: a pid file is named relative to where the caller is. */
+static char *absolute(const char *path)
+{
+	char cwd[PATH_MAX];
+
+	if (path_is_absolute(path))
+		return strdup(path);
+	return getcwd(cwd, sizeof(cwd)) ? path_join(cwd, path) : NULL;
+}
+
+static int start_prepare(struct call *k, int useinit, char *const argv[], struct start *s)
+{
+	int r = call_need_conf(k, &s->conf);
+	bool has_pidfile;
+
+	if (r == 0)
+		r = partial_check(k->dir, k->name, &k->e);
+	if (r < 0)
+		return r;
+	if (argv && !argv[0])
+		argv = NULL;
+	handle_lock(k->h);
+	has_pidfile = k->c->pidfile;
+	if (has_pidfile)
+		s->pidfile = absolute(k->c->pidfile);
+	s->l = (struct launch){
+		.conf = s->conf,
+		.foreground = !k->c->daemonize,
+		.application = useinit,
+		.argv = argv,
+		.pidfile = s->pidfile,
+		.close_fds = k->h->close_all_fds,
+		.warnings = &k->warnings,
+	};
+	handle_unlock(k->h);
+	if (has_pidfile && !s->pidfile)
+		return err_no_memory(&k->e);
+	return 0;
+}
+
+/* The ABI's form of a wait status. */
+static int error_num_of(int status)
+{
+	if (WIFSIGNALED(status))
+		return WTERMSIG(status) << 8 | 0x7f;
+	return WEXITSTATUS(status) << 8;
+}
+
+static void set_error_num(struct call *k, int num)
+{
+	handle_lock(k->h);
+	k->c->error_num = num;
+	handle_unlock(k->h);
+}
+
+bool api_start(struct lxc_container *c, int useinit, char *const argv[])
+{
+	auto_start struct start s = { 0 };
+	int status = 0, r;
+	struct call k;
+
+	if (!call_begin(&k, c))
+		return false;
+	set_error_num(&k, 1);
+	r = start_prepare(&k, useinit, argv, &s);
+	if (r == 0)
+		r = launch_start(&s.l, &status, &k.e);
+	if (r >= 0) {
+		r = 0;
+		set_error_num(&k, s.l.foreground ? error_num_of(status) : 0);
+	}
+	if (s.pidfile && !s.l.foreground) {
+		/* The monitor owns the file from here on. */
+		handle_lock(k.h);
+		free(c->pidfile);
+		c->pidfile = NULL;
+		handle_unlock(k.h);
+	}
+	return call_end(&k, r, "cannot start %s", k.name) == 0;
+}
+
+bool api_startl(struct lxc_container *c, int useinit, ...)
+{
+	auto_strv struct strv argv = { 0 };
+	va_list ap;
+	int r = 0;
+
+	va_start(ap, useinit);
+	for (const char *a = va_arg(ap, const char *); a && r == 0; a = va_arg(ap, const char *))
+		r = strv_add(&argv, a);
+	va_end(ap);
+	return r == 0 && api_start(c, useinit, argv.v);
+}
+
+attr_public bool lxcext_start_exec(struct lxc_container *c, int useinit, char *const argv[])
+{
+	auto_start struct start s = { 0 };
+	struct call k;
+	int r;
+
+	if (!call_begin(&k, c))
+		return false;
+	set_error_num(&k, 1);
+	r = start_prepare(&k, useinit, argv, &s);
+	if (r == 0) {
+		s.l.foreground = true;
+		r = launch_exec(&s.l, &k.e);
+	}
+	return call_end(&k, r, "cannot start %s", k.name) == 0;
+}
+
+attr_public char *lxcext_explain(struct lxc_container *c, int useinit, char *const argv[])
+{
+	auto_buf struct buf b = BUF_INIT(EXPLAIN_MAX);
+	auto_start struct start s = { 0 };
+	struct call k;
+	int r;
+
+	if (!call_begin(&k, c))
+		return NULL;
+	r = start_prepare(&k, useinit, argv, &s);
+	if (r == 0)
+		r = launch_explain(&s.l, &b, &k.e);
+	if (r == 0 && !buf_ok(&b))
+		r = err_no_memory(&k.e);
+	if (call_end(&k, r, "%s would not start", k.name) < 0)
+		return NULL;
+	return buf_take(&b);
+}
+
+attr_public int lxcext_last_exit(struct lxc_container *c, int *ret_status, char **ret_error)
+{
+	struct instance i = { .exit_status = -1 };
+	struct call k;
+	int r;
+
+	if (!call_begin(&k, c))
+		return -EINVAL;
+	r = client_instance(&k.target, &i, &k.e);
+	if (r == 0 && ret_status)
+		*ret_status = i.exit_status;
+	if (r == 0 && ret_error)
+		*ret_error = take_ptr(i.last_error);
+	instance_done(&i);
+	return call_drop(&k, r);
+}
+
+bool api_stop(struct lxc_container *c)
+{
+	struct call k;
+	int r;
+
+	if (!call_begin(&k, c))
+		return false;
+	r = client_stop(&k.target, &k.e);
+	return call_end(&k, r, "cannot stop %s", k.name) == 0;
+}
+
+/* A signal of the configuration: the handle's, else the running one's (the file may not load any
+ * more, or the handle may be empty). 0: not configured. */
+static int configured_signal(struct call *k, const char *key, size_t field)
+{
+	auto_free char *text = NULL;
+	int64_t sig = 0;
+	int n;
+
+	handle_lock(k->h);
+	if (handle_conf(k->h))
+		sig = ((const struct conf_num *)(const void *)((const char *)handle_conf(k->h) + field))->v;
+	handle_unlock(k->h);
+	if (sig > 0)
+		return (int)sig;
+	if (client_config_item(&k->target, key, &text, NULL) < 0 || !text || !*text)
+		return 0;
+	return signal_parse(text, &n) == 0 ? n : 0;
+}
+
+/* True if bit sig of a mask in /proc/PID/status is set. */
+static bool status_mask_has(pid_t pid, const char *field, int sig)
+{
+	uint64_t mask;
+	char text[64];
+
+	if (proc_status_field(pid, field, text, sizeof(text)) < 0)
+		return false;
+	return num_u64(str_trim(text), 16, UINT64_MAX, &mask) == 0 && mask >> (sig - 1) & 1;
+}
+
+/* systemd halts on SIGRTMIN+3, which it keeps blocked for its signalfd; whoever catches that signal
+ * knows what it means, too. The mask shows nothing while an init sits in sigtimedwait(), so the
+ * name counts as well. */
+static int default_halt_signal(struct call *k, int *ret)
+{
+	int halt = SIGRTMIN + 3, r;
+	char name[64] = "";
+	pid_t pid;
+
+	r = client_init_pid(&k->target, &pid, &k->e);
+	if (r < 0)
+		return r;
+	if (proc_status_field(pid, "Name", name, sizeof(name)) < 0)
+		name[0] = '\0';
+	if (status_mask_has(pid, "SigBlk", halt) || status_mask_has(pid, "SigCgt", halt) ||
+	    STREQ(str_trim(name), INIT_NAME_SYSTEMD))
+		*ret = halt;
+	else
+		*ret = SIGPWR;
+	return 0;
+}
+
+static int halt_signal(struct call *k, int *ret)
+{
+	int sig = configured_signal(k, "lxc.signal.halt", offsetof(struct conf, signal_halt));
+
+	if (sig == 0)
+		return default_halt_signal(k, ret);
+	*ret = sig;
+	return 0;
+}
+
+static int shutdown_and_wait(struct call *k, int timeout)
+{
+	enum lxc_state state;
+	auto_close int fd = -EBADF;
+	int sig = SIGPWR, r;
+
+	r = call_state(k, &state);
+	if (r < 0 || state == STATE_STOPPED)
+		return r;
+	r = halt_signal(k, &sig);
+	/* Registered first: the end must not fall between the signal and the wait. */
+	if (r == 0 && timeout != 0)
+		r = client_subscribe(&k->target, 1U << STATE_STOPPED, false, &state, &fd, &k->e);
+	if (r == 0 && timeout != 0 && fd < 0)
+		return 0;
+	if (r == 0)
+		r = client_signal(&k->target, sig, &k->e);
+	if (r == -ECONNREFUSED) {
+		/* It stopped meanwhile, which is what was wanted. */
+		err_free(take_ptr(k->e));
+		return 0;
+	}
+	if (r < 0 || timeout == 0)
+		return r;
+	r = client_wait_fd(fd, seconds_to_ms(timeout), &state);
+	if (r == -ETIMEDOUT)
+		return err_shutdown_timeout(&k->e, k->name, timeout);
+	return r < 0 ? err_set(&k->e, -r, NULL, "cannot wait for the end of %s", k->name) : 0;
+}
+
+bool api_shutdown(struct lxc_container *c, int timeout)
+{
+	struct call k;
+	int r;
+
+	if (!call_begin(&k, c))
+		return false;
+	r = shutdown_and_wait(&k, timeout);
+	return call_end(&k, r, "cannot shut down %s", k.name) == 0;
+}
+
+static int reboot_signal(struct call *k)
+{
+	int sig = configured_signal(k, "lxc.signal.reboot", offsetof(struct conf, signal_reboot));
+
+	return sig > 0 ? sig : SIGINT;
+}
+
+bool api_reboot(struct lxc_container *c)
+{
+	struct call k;
+	int r;
+
+	if (!call_begin(&k, c))
+		return false;
+	r = client_signal(&k.target, reboot_signal(&k), &k.e);
+	return call_end(&k, r, "cannot reboot %s", k.name) == 0;
+}
+
+static int reboot_and_wait(struct call *k, int timeout)
+{
+	auto_close int fd = -EBADF;
+	enum lxc_state state;
+	int r = call_state(k, &state);
+
+	if (r < 0 || state == STATE_STOPPED)
+		return r;
+	if (timeout != 0)
+		r = client_subscribe(&k->target, 1U << STATE_RUNNING, true, &state, &fd, &k->e);
+	if (r == 0)
+		r = client_signal(&k->target, reboot_signal(k), &k->e);
+	if (r < 0 || timeout == 0)
+		return r;
+	r = client_wait_fd(fd, seconds_to_ms(timeout), &state);
+	if (r == -ETIMEDOUT)
+		return err_reboot_timeout(&k->e, k->name, timeout);
+	if (r < 0)
+		return err_set(&k->e, -r, NULL, "cannot wait for %s", k->name);
+	return state == STATE_RUNNING ? 0 : err_not_running(&k->e, k->name);
+}
+
+bool api_reboot2(struct lxc_container *c, int timeout)
+{
+	struct call k;
+	int r;
+
+	if (!call_begin(&k, c))
+		return false;
+	r = reboot_and_wait(&k, timeout);
+	return call_end(&k, r, "cannot reboot %s", k.name) == 0;
+}
+
+static int change_freeze(struct call *k, bool freeze)
+{
+	enum lxc_state state;
+	bool has_conf;
+	int r;
+
+	handle_lock(k->h);
+	has_conf = handle_conf(k->h);
+	handle_unlock(k->h);
+	r = call_state(k, &state);
+	if (r < 0)
+		return r;
+	if (!has_conf && state == STATE_STOPPED)
+		return call_is_defined(k) ? err_not_running(&k->e, k->name) :
+					    err_container_unknown(&k->e, k->name, k->lxcpath);
+	if (freeze && state == STATE_STOPPED)
+		return err_not_running(&k->e, k->name);
+	if (freeze ? state == STATE_FROZEN : state != STATE_FROZEN && state != STATE_FREEZING)
+		return 0;
+	return client_freeze(&k->target, freeze, &k->e);
+}
+
+bool api_freeze(struct lxc_container *c)
+{
+	struct call k;
+	int r;
+
+	if (!call_begin(&k, c))
+		return false;
+	r = change_freeze(&k, true);
+	return call_end(&k, r, "cannot freeze %s", k.name) == 0;
+}
+
+bool api_unfreeze(struct lxc_container *c)
+{
+	struct call k;
+	int r;
+
+	if (!call_begin(&k, c))
+		return false;
+	r = change_freeze(&k, false);
+	return call_end(&k, r, "cannot thaw %s", k.name) == 0;
+}
+
+static int left_ms(uint64_t start, int timeout_ms)
+{
+	uint64_t gone = now_ms() - start;
+
+	if (timeout_ms < 0)
+		return -1;
+	return gone >= (uint64_t)timeout_ms ? 0 : timeout_ms - (int)gone;
+}
+
+static int pause_ms(int ms)
+{
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000L };
+
+	(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+	return 0;
+}
+
+static int wait_for(struct call *k, unsigned mask, int timeout_ms)
+{
+	uint64_t start = now_ms();
+
+	for (;;) {
+		auto_close int fd = -EBADF;
+		enum lxc_state state = STATE_STOPPED;
+		int left, r = call_state(k, &state);
+
+		if (r < 0 || mask & 1U << state)
+			return r;
+		left = left_ms(start, timeout_ms);
+		if (left == 0)
+			return -ETIMEDOUT;
+		if (state == STATE_STOPPED) {
+			pause_ms(left < 0 ? NOT_RUNNING_POLL_MS : MIN(left, NOT_RUNNING_POLL_MS));
+			continue;
+		}
+		r = client_subscribe(&k->target, mask, false, &state, &fd, &k->e);
+		if (r == -ECONNREFUSED) {
+			err_free(take_ptr(k->e));
+			continue;
+		}
+		if (r < 0 || fd < 0)
+			return r;
+		r = client_wait_fd(fd, left, &state);
+		if (r < 0)
+			return r;
+		if (mask & 1U << state)
+			return 0;
+	}
+}
+
+bool api_wait(struct lxc_container *c, const char *state, int timeout)
+{
+	unsigned mask;
+	struct call k;
+	int r;
+
+	if (!state || !call_begin(&k, c))
+		return false;
+	r = state_mask(state, &mask);
+	if (r < 0)
+		r = err_state_unknown(&k.e, state);
+	else
+		r = wait_for(&k, mask, seconds_to_ms(timeout));
+	if (r == -ETIMEDOUT && !k.e)
+		r = err_wait_timeout(&k.e, k.name, state, timeout);
+	return call_end(&k, r, "cannot wait for %s", k.name) == 0;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+#include "partial.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+#define MARKER "partial"
+
+static int is_locked(int dirfd)
+{
+	auto_close int fd = openat(dirfd, MARKER, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	if (fcntl(fd, F_OFD_GETLK, &l) < 0)
+		return -errno;
+	return l.l_type != F_UNLCK;
+}
+
+enum partial partial_state(const char *dir)
+{
+	auto_close int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+	int r;
+
+	if (fd < 0 || fstatat(fd, MARKER, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return PARTIAL_NONE;
+	r = is_locked(fd);
+	/* What cannot be asked is treated as somebody's work in progress. */
+	return r == 0 || r == -ELOOP ? PARTIAL_STALE : PARTIAL_BUSY;
+}
+
+int partial_begin(int dirfd, struct err **e)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	auto_close int fd = openat(dirfd, MARKER, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_set(e, errno, NULL, "cannot mark the container as being created");
+	if (fcntl(fd, F_OFD_SETLK, &l) < 0) {
+		int saved = errno;
+
+		(void)unlinkat(dirfd, MARKER, 0);
+		return err_set(e, saved, NULL, "cannot lock the marker of the creation");
+	}
+	return take_fd(&fd);
+}
+
+int partial_end(int dirfd)
+{
+	return unlinkat(dirfd, MARKER, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int partial_check(const char *dir, const char *name, struct err **e)
+{
+	switch (partial_state(dir)) {
+	case PARTIAL_BUSY:
+		return err_create_busy(e, name);
+	case PARTIAL_STALE:
+		return err_create_partial(e, name);
+	default:
+		return 0;
+	}
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* partial - the marker of a container that is being created: the file "partial" in its directory,
+ * locked by the process at work. A marker without a lock is what a killed create left. */
+#pragma once
+#include <stdbool.h>
+
+#include "base/err.h"
+
+enum partial { PARTIAL_NONE, PARTIAL_BUSY, PARTIAL_STALE };
+
+/* dir: the container's directory. */
+enum partial partial_state(const char *dir);
+/* Makes the marker in dirfd and takes its lock: an fd that holds it. */
+int partial_begin(int dirfd, struct err **e);
+/* Removes the marker (not the lock: that goes with the fd). */
+int partial_end(int dirfd);
+/* Fails when a creation is under way or was interrupted. */
+int partial_check(const char *dir, const char *name, struct err **e);

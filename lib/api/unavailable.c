@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* unavailable - the members of the interface that this version does not carry out. Each gives its
+ * documented failure value and says so. */
+#include <errno.h>
+
+#include "handle.h"
+#include "vtable.h"
+
+static int refuse(struct lxc_container *c, const char *what)
+{
+	struct call k;
+
+	if (!call_begin(&k, c))
+		return -EINVAL;
+	return call_end(&k, err_call_unavailable(&k.e, what), "%s", k.name);
+}
+
+struct lxc_container *api_clone(struct lxc_container *c, const char *newname, const char *lxcpath, int flags,
+				const char *bdevtype, const char *bdevdata, uint64_t newsize, char **hookargs)
+{
+	(void)refuse(c, "copies");
+	return NULL;
+}
+
+bool api_rename(struct lxc_container *c, const char *newname)
+{
+	return refuse(c, "renames") == 0;
+}
+
+int api_snapshot(struct lxc_container *c, const char *commentfile)
+{
+	(void)refuse(c, "snapshots");
+	return -1;
+}
+
+int api_snapshot_list(struct lxc_container *c, struct lxc_snapshot **snapshots)
+{
+	(void)refuse(c, "snapshots");
+	return -1;
+}
+
+bool api_snapshot_restore(struct lxc_container *c, const char *snapname, const char *newname)
+{
+	return refuse(c, "snapshots") == 0;
+}
+
+bool api_snapshot_destroy(struct lxc_container *c, const char *snapname)
+{
+	return refuse(c, "snapshots") == 0;
+}
+
+bool api_snapshot_destroy_all(struct lxc_container *c)
+{
+	return refuse(c, "snapshots") == 0;
+}
+
+bool api_add_device_node(struct lxc_container *c, const char *src_path, const char *dest_path)
+{
+	return refuse(c, "devices added to running containers") == 0;
+}
+
+bool api_remove_device_node(struct lxc_container *c, const char *src_path, const char *dest_path)
+{
+	return refuse(c, "devices added to running containers") == 0;
+}
+
+bool api_attach_interface(struct lxc_container *c, const char *dev, const char *dst_dev)
+{
+	return refuse(c, "interfaces moved into running containers") == 0;
+}
+
+bool api_detach_interface(struct lxc_container *c, const char *dev, const char *dst_dev)
+{
+	return refuse(c, "interfaces moved out of running containers") == 0;
+}
+
+int api_mount(struct lxc_container *c, const char *source, const char *target, const char *filesystemtype,
+	      unsigned long mountflags, const void *data, struct lxc_mount *mnt)
+{
+	if (!c)
+		return -EINVAL;
+	(void)refuse(c, "mounts into running containers");
+	return -1;
+}
+
+int api_umount(struct lxc_container *c, const char *target, unsigned long mountflags, struct lxc_mount *mnt)
+{
+	if (!c)
+		return -EINVAL;
+	(void)refuse(c, "unmounts in running containers");
+	return -1;
+}
+
+bool api_checkpoint(struct lxc_container *c, char *directory, bool stop, bool verbose)
+{
+	return refuse(c, "checkpoints") == 0;
+}
+
+bool api_restore(struct lxc_container *c, char *directory, bool verbose)
+{
+	return refuse(c, "checkpoints") == 0;
+}
+
+int api_migrate(struct lxc_container *c, unsigned int cmd, struct migrate_opts *opts, unsigned int size)
+{
+	if (!c)
+		return -1;
+	(void)refuse(c, "checkpoints");
+	return cmd > MIGRATE_FEATURE_CHECK ? -EINVAL : 1;
+}

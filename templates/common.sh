@@ -13,7 +13,10 @@ die() {
 # parse_options SPEC ARGUMENT...: SPEC lists "OPTION:VARIABLE", or "OPTION!VARIABLE" for an option without a
 # value (its variable becomes "yes"). Takes --opt=value, --opt value, -o value and -ovalue.
 parse_options() {
-	options=" $1 "
+	options=' '
+	for spec in $1; do
+		options="$options$spec "
+	done
 	shift
 	while [ $# -gt 0 ]; do
 		opt=$1 arg='' given=no

@@ -30,8 +30,11 @@ needs() {
 	for need in "$@"; do
 		case $need in
 		root) [ "$(id -u)" -eq 0 ] || skip_all "root: run by uid $(id -u)" ;;
-		inst) [ -n "${TIFFIN_INST-}" ] && [ -x "$TIFFIN_INST/bin/lxc-start" ] ||
-			skip_all "inst: the prefix is not below the build directory, so that nothing is installed for the tests" ;;
+		inst)
+			[ -e "${TIFFIN_INST:-/nonexistent}/share/lxc/templates/lxc-busybox" ] ||
+				skip_all "inst: the prefix is not below the build directory, so that nothing is installed for the tests"
+			;;
+		tools) [ -x "$TIFFIN_INST/bin/lxc-start" ] || skip_all "tools: built without them" ;;
 		hostroot)
 			[ "$(id -u)" -eq 0 ] || skip_all "root: run by uid $(id -u)"
 			[ "$(tr -s ' ' </proc/self/uid_map)" = " 0 0 4294967295" ] ||
@@ -116,6 +119,7 @@ run() {
 	: "${scratch:=$(mktemp -d)}"
 	status=0
 	timeout -k 5 "${run_limit:-60}" "$@" >"$scratch/out" 2>"$scratch/err" </dev/null || status=$?
+	# shellcheck disable=SC2034 # for the tests
 	out=$(cat "$scratch/out")
 	err=$(cat "$scratch/err")
 }
@@ -169,7 +173,9 @@ other_processes() {
 		1 | "$own") continue ;;
 		esac
 		parent=$(sed -n 's/^PPid:[[:blank:]]*//p' "/proc/$other/status" 2>/dev/null)
-		[ -n "$parent" ] && [ "$parent" != "$own" ] || continue
+		case $parent in
+		'' | "$own") continue ;;
+		esac
 		grep -q '^State:.*zombie' "/proc/$other/status" 2>/dev/null && continue
 		printf '%s %s\n' "$other" "$(tr '\0' ' ' <"/proc/$other/cmdline" 2>/dev/null)"
 	done
@@ -177,7 +183,7 @@ other_processes() {
 
 # sandbox SCRIPT: see above.
 sandbox() {
-	tag=$(test_tag "$1")-$(cat /proc/sys/kernel/random/uuid | cut -c 1-4)
+	tag=$(test_tag "$1")-$(cut -c 1-4 /proc/sys/kernel/random/uuid)
 	[ -z "${TIFFIN_TAG-}" ] || tag=$TIFFIN_TAG
 	if [ -z "${TIFFIN_SANDBOX-}" ]; then
 		status=0

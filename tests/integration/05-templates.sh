@@ -16,11 +16,14 @@ fresh() {
 	printf 'lxc.net.0.type = empty\nlxc.rootfs.path = dir:%s\n' "$box/rootfs" >"$box/config"
 }
 
-template() {
-	template_name=$1
-	shift
-	"$templates/lxc-$template_name" --path="$box" --name=box --rootfs="$box/rootfs" "$@"
-}
+# template NAME OPTION...: as lxc-create calls it; a program, so that it can be timed out.
+cat >"$scratch/template" <<END
+#!/bin/sh
+name=\$1
+shift
+exec "$templates/lxc-\$name" --path="$box" --name=box --rootfs="$box/rootfs" "\$@"
+END
+chmod +x "$scratch/template"
 
 # ---- every script reads as sh
 
@@ -39,7 +42,7 @@ done
 # ---- busybox
 
 fresh
-succeeds "busybox makes a root" template busybox
+succeeds "busybox makes a root" "$scratch/template" busybox
 is "$(readlink "$box/rootfs/sbin/init")" /bin/busybox "init is a link that holds inside the root"
 ok "the root's shell runs" chroot "$box/rootfs" /bin/sh -c 'exit 0'
 ok "no place is left behind from the making" test ! -e "$box/rootfs/proc/self"
@@ -50,7 +53,7 @@ like "$(cat "$box/config")" '^lxc\.net\.0\.type = empty$' "the network lines are
 is "$(grep -c '^lxc.rootfs.path' "$box/config")" 1 "the rootfs line is not doubled"
 fresh
 printf 'lxc.net.0.type = empty\n' >"$box/config"
-succeeds "busybox fills a config without a rootfs" template busybox
+succeeds "busybox fills a config without a rootfs" "$scratch/template" busybox
 is "$(grep '^lxc.rootfs.path' "$box/config")" "lxc.rootfs.path = dir:$box/rootfs" "and names it"
 
 # ---- what templates refuse
@@ -64,25 +67,25 @@ for t in busybox debian local; do
 	fails 1 "$t refuses .. as a name" "$templates/lxc-$t" --path="$box" --rootfs="$box/rootfs" --name=..
 	fails 1 "$t refuses a rootfs with a line break" "$templates/lxc-$t" --path="$box" --name=box --rootfs="/tmp/a${lf}b"
 	fails 1 "$t refuses / as rootfs" "$templates/lxc-$t" --path="$box" --name=box --rootfs=/
-	fails 1 "$t refuses unknown options" template "$t" --frobnicate
+	fails 1 "$t refuses unknown options" "$scratch/template" "$t" --frobnicate
 	like "$err" '^lxc-'"$t"': option --frobnicate is unknown' "$t names the option"
 	fails 1 "$t refuses an option without its value" "$templates/lxc-$t" --path
-	fails 1 "$t refuses stray words" template "$t" stray
-	fails 1 "$t refuses a bad id" template "$t" --mapped-uid=1x
+	fails 1 "$t refuses stray words" "$scratch/template" "$t" stray
+	fails 1 "$t refuses a bad id" "$scratch/template" "$t" --mapped-uid=1x
 	succeeds "$t has a help text" "$templates/lxc-$t" -h
 	like "$out" 'Usage:' "$t says how it is used"
 	is "$(cat "$box/config")" "lxc.net.0.type = empty${lf}lxc.rootfs.path = dir:$box/rootfs" "$t wrote nothing meanwhile"
 done
-fails 1 "busybox wants a busybox that exists" template busybox --busybox-path=/nonexistent/bb
+fails 1 "busybox wants a busybox that exists" "$scratch/template" busybox --busybox-path=/nonexistent/bb
 like "$err" '/nonexistent/bb does not exist' "and names it"
-fails 1 "debian wants a plain release" template debian -r '../x'
-fails 1 "debian wants a mirror that is one" template debian --mirror='x y'
-fails 1 "debian wants plain package names" template debian --packages='a;b'
-fails 1 "debian wants a mirror for Ubuntu" template debian -r noble
+fails 1 "debian wants a plain release" "$scratch/template" debian -r '../x'
+fails 1 "debian wants a mirror that is one" "$scratch/template" debian --mirror='x y'
+fails 1 "debian wants plain package names" "$scratch/template" debian --packages='a;b'
+fails 1 "debian wants a mirror for Ubuntu" "$scratch/template" debian -r noble
 like "$err" '--mirror=' "and says how to give it"
-fails 1 "local wants an archive" template local
+fails 1 "local wants an archive" "$scratch/template" local
 like "$err" '--fstree=' "and says how to give it"
-fails 1 "local wants an archive that exists" template local -f "$scratch/none.tar"
+fails 1 "local wants an archive that exists" "$scratch/template" local -f "$scratch/none.tar"
 like "$err" 'none.tar does not exist' "and names it"
 
 # ---- local
@@ -93,7 +96,7 @@ echo init >"$tree/sbin/init"
 echo 'name is LXC_NAME' >"$tree/etc/marker"
 tar -C "$tree" -czf "$scratch/good.tar.gz" .
 fresh
-succeeds "local unpacks an archive" template local -f "$scratch/good.tar.gz"
+succeeds "local unpacks an archive" "$scratch/template" local -f "$scratch/good.tar.gz"
 is "$(cat "$box/rootfs/sbin/init")" init "its files are there"
 like "$(cat "$box/config")" '^lxc\.uts\.name = box$' "the config has the name"
 is "$(grep -n '' "$box/config" | grep 'lxc.net.0' | cut -d : -f 2-)" "lxc.net.0.type = empty" "the network lines are kept"
@@ -103,14 +106,14 @@ tar -C "$tree" -P --transform='s|^\./etc/marker|/tmp/escaped-absolute|' -cf "$sc
 tar -C "$tree" -P --transform='s|^\./etc/marker|../../escaped-up|' -cf "$scratch/up.tar" ./etc/marker
 for bad in absolute up; do
 	fresh
-	fails 1 "local refuses an archive with an $bad name" template local -f "$scratch/$bad.tar"
+	fails 1 "local refuses an archive with an $bad name" "$scratch/template" local -f "$scratch/$bad.tar"
 	like "$err" "$bad.tar has the name \"[^\"]*escaped-$bad\"" "and names both"
 	ok "nothing was unpacked" test ! -e "$box/rootfs"
 done
 ok "nothing appeared outside" test ! -e /tmp/escaped-absolute
 echo nothing >"$scratch/broken.tar"
 fresh
-fails 1 "local refuses a file that is no archive" template local -f "$scratch/broken.tar"
+fails 1 "local refuses a file that is no archive" "$scratch/template" local -f "$scratch/broken.tar"
 like "$err" 'broken.tar cannot be read as an archive' "and says so"
 
 meta=$scratch/meta
@@ -121,7 +124,7 @@ printf 'proc proc proc nodev 0 0\n' >"$meta/fstab"
 printf 'made LXC_NAME\n' >"$meta/create-message"
 tar -C "$meta" -cf "$scratch/meta.tar" .
 fresh
-succeeds "local takes metadata" template local -f "$scratch/good.tar.gz" -m "$scratch/meta.tar"
+succeeds "local takes metadata" "$scratch/template" local -f "$scratch/good.tar.gz" -m "$scratch/meta.tar"
 like "$out" '^made box$' "shows its message"
 is "$(cat "$box/rootfs/etc/marker")" "name is box" "fills the files it names"
 like "$(cat "$box/config")" "^lxc\.include = $TIFFIN_INST/share/lxc/config/common\.conf$" "fills its config"
@@ -133,15 +136,15 @@ for line in 'lxc.hook.pre-start = /bin/touch /tmp/owned' 'lxc.mount.entry = / ho
 	printf '%s\n' "$line" >"$meta/config"
 	tar -C "$meta" -cf "$scratch/evil.tar" .
 	fresh
-	fails 1 "local refuses metadata with:$line" template local -f "$scratch/good.tar.gz" -m "$scratch/evil.tar"
+	fails 1 "local refuses metadata with:$line" "$scratch/template" local -f "$scratch/good.tar.gz" -m "$scratch/evil.tar"
 	like "$err" 'reaches the host' "and says why"
 done
-succeeds "unless it is told to trust it" template local -f "$scratch/good.tar.gz" -m "$scratch/evil.tar" --trust-metadata
+succeeds "unless it is told to trust it" "$scratch/template" local -f "$scratch/good.tar.gz" -m "$scratch/evil.tar" --trust-metadata
 rm "$meta/config"
 ln -s /etc/shadow "$meta/config"
 tar -C "$meta" -cf "$scratch/link.tar" .
 fresh
-fails 1 "local refuses metadata with links" template local -f "$scratch/good.tar.gz" -m "$scratch/link.tar"
+fails 1 "local refuses metadata with links" "$scratch/template" local -f "$scratch/good.tar.gz" -m "$scratch/link.tar"
 
 # ---- clonehostname
 

@@ -221,6 +221,14 @@ static int collect(struct cgroups *g, const struct conf_list *from, bool v1, str
 	return 0;
 }
 
+static void warn_mode(const struct cgroups *g, const struct device_rule *x)
+{
+	const char *other = x->v1 ? "lxc.cgroup2" : "lxc.cgroup", *word = x->allow ? "allow" : "deny";
+
+	log_warn(g->log, "%s:%u: %s.devices.%s = a has no effect on this host, where %s.devices.* decides",
+		 x->at.file ? x->at.file : "-", x->at.line, x->v1 ? "lxc.cgroup" : "lxc.cgroup2", word, other);
+}
+
 /* Native rules as they are; of the other family's, when there are native ones, only what those do
  * not say already: configurations carry both sets, and what was added to one is meant. A lone "a"
  * of the other family changes nothing then. */
@@ -232,11 +240,15 @@ static int merge(struct cgroups *g, const struct device_rules *native, const str
 		r = VEC_PUSH(&g->devices, native->v[i]);
 	for (size_t i = 0; i < foreign->n && r == 0; i++) {
 		const struct device_rule *x = &foreign->v[i];
-		bool known = native->n && x->all;
+		bool known = false;
 
 		for (size_t j = 0; j < native->n && !known; j++)
 			known = device_rule_same(x, &native->v[j]);
-		if (!known)
+		if (known)
+			continue;
+		if (x->all && native->n)
+			warn_mode(g, x);
+		else
 			r = VEC_PUSH(&g->devices, *x);
 	}
 	return r;

@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "base/table.h"
 #include "cgroup/internal.h"
+#include "kernel/mountinfo.h"
 
 /* Controllers whose name changed from v1 to v2. */
 static const struct {
@@ -84,57 +85,6 @@ char *layout_path(const struct hierarchy *h, const char *path)
 	return path_join(h->mount, path);
 }
 
-/* The fields of a mountinfo line that matter here. */
-struct mount_line {
-	int id;
-	char *root, *point, *type, *options;
-};
-
-/* Undoes the kernel's \ooo escapes in place. */
-static void unescape(char *s)
-{
-	char *to = s;
-
-	for (; *s; s++, to++) {
-		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' &&
-		    s[3] <= '7') {
-			*to = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
-			s += 3;
-		} else {
-			*to = *s;
-		}
-	}
-	*to = '\0';
-}
-
-/* "36 35 98:0 /root /point opts [tags...] - type source superopts"; false when it is another shape. */
-static bool mount_parse(char *line, struct mount_line *m)
-{
-	char *dash = strstr(line, " - "), *f[5], *rest = line, *t;
-
-	if (!dash)
-		return false;
-	*dash = '\0';
-	for (int i = 0; i < 5; i++) {
-		f[i] = strsep(&rest, " ");
-		if (!f[i])
-			return false;
-	}
-	t = dash + 3;
-	m->type = strsep(&t, " ");
-	if (!t || !strsep(&t, " ") || !t)
-		return false;
-	m->options = t;
-	m->id = 0;
-	for (const char *p = f[0]; *p >= '0' && *p <= '9'; p++)
-		m->id = m->id * 10 + (*p - '0');
-	m->root = f[3];
-	m->point = f[4];
-	unescape(m->root);
-	unescape(m->point);
-	return true;
-}
-
 /* True if option, up to a comma, is one of the mount's super options. */
 static bool has_option(const char *options, const char *option)
 {
@@ -146,15 +96,15 @@ static bool has_option(const char *options, const char *option)
 	return false;
 }
 
-static bool mount_is_of(const struct mount_line *m, const struct hierarchy *h)
+static bool mount_is_of(const struct mountinfo_entry *m, const struct hierarchy *h)
 {
 	if (h->v2)
 		return STREQ(m->type, "cgroup2");
-	return STREQ(m->type, "cgroup") && h->controllers.n && has_option(m->options, h->controllers.v[0]);
+	return STREQ(m->type, "cgroup") && h->controllers.n && has_option(m->super, h->controllers.v[0]);
 }
 
 /* An fd of the mount point if what is visible there is this mount and nothing on top of it. */
-static int open_mount(const struct mount_line *m)
+static int open_mount(const struct mountinfo_entry *m)
 {
 	auto_close int fd = open(m->point, CG_ROOT_FLAGS);
 	struct statx sx;
@@ -169,33 +119,28 @@ static int open_mount(const struct mount_line *m)
 }
 
 /* The standard place is preferred to bind mounts elsewhere, and a whole hierarchy to a part. */
-static int rank(const struct mount_line *m)
+static int rank(const struct mountinfo_entry *m)
 {
-	return (strncmp(m->point, "/sys/fs/cgroup", 14) == 0 ? 2 : 0) + (STREQ(m->root, "/") ? 1 : 0);
+	return (mountinfo_is_below(m, "/sys/fs/cgroup") ? 2 : 0) + (STREQ(m->root, "/") ? 1 : 0);
 }
 
-static int find_mount(struct hierarchy *h, const char *mountinfo)
+static int find_mount(struct hierarchy *h, const struct mountinfo *mounts)
 {
 	int best = -1;
 
-	for (const char *p = mountinfo; *p;) {
-		size_t n = strcspn(p, "\n");
-		auto_free char *line = strndup(p, n);
-		struct mount_line m;
+	for (size_t i = 0; i < mounts->n; i++) {
+		const struct mountinfo_entry *m = &mounts->v[i];
+		auto_close int fd = -EBADF;
 
-		p += n + (p[n] == '\n');
-		if (!line)
-			return -ENOMEM;
-		if (!mount_parse(line, &m) || !mount_is_of(&m, h) || rank(&m) <= best)
+		if (!mount_is_of(m, h) || rank(m) <= best)
 			continue;
-		auto_close int fd = open_mount(&m);
-
+		fd = open_mount(m);
 		if (fd < 0)
 			continue;
-		if (str_set(&h->mount, m.point) < 0 || str_set(&h->root, m.root) < 0)
+		if (str_set(&h->mount, m->point) < 0 || str_set(&h->root, m->root) < 0)
 			return -ENOMEM;
 		fd_replace(&h->root_fd, take_fd(&fd));
-		best = rank(&m);
+		best = rank(m);
 	}
 	return best < 0 ? -ENOENT : 0;
 }
@@ -275,9 +220,24 @@ static int read_v2_controllers(struct hierarchy *h)
 	return r == -ENOMEM ? r : 0;
 }
 
+/* What is read once for all hierarchies. */
+struct sources {
+	struct mountinfo mounts;
+	char *own, *init;	/* /proc/self/cgroup, /proc/1/cgroup */
+	char *delegate;		/* the files that v2 delegation means */
+	bool of_init;		/* containers go below the cgroup of pid 1 */
+};
+
+static void sources_done(struct sources *s)
+{
+	mountinfo_done(&s->mounts);
+	free(s->own);
+	free(s->init);
+	free(s->delegate);
+}
+
 /* One line of /proc/self/cgroup: "4:memory:/path", "9:name=systemd:/", "0::/". */
-static int read_line(struct hierarchies *all, char *line, const char *mountinfo, bool of_init,
-		     const char *own, const char *init, const char *delegate)
+static int read_line(struct hierarchies *all, char *line, const struct sources *s)
 {
 	char *rest = line, *id = strsep(&rest, ":"), *list = strsep(&rest, ":");
 	struct hierarchy h = { .root_fd = -EBADF };
@@ -292,11 +252,11 @@ static int read_line(struct hierarchies *all, char *line, const char *mountinfo,
 	if (!h.label || (!h.v2 && strv_split(&h.controllers, list, ",") < 0))
 		r = -ENOMEM;
 	if (r == 0)
-		r = find_mount(&h, mountinfo);
+		r = find_mount(&h, &s->mounts);
 	if (r == 0)
-		r = find_base(&h, id, of_init, own, init);
+		r = find_base(&h, id, s->of_init, s->own, s->init);
 	if (r == 0 && !h.why)
-		h.why = -check_writable(&h, delegate);
+		h.why = -check_writable(&h, s->delegate);
 	if (r == 0 && h.v2)
 		r = read_v2_controllers(&h);
 	h.usable = r == 0 && h.why == 0;
@@ -310,36 +270,40 @@ static int read_line(struct hierarchies *all, char *line, const char *mountinfo,
 static int read_proc(const char *path, char **ret, struct err **e)
 {
 	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int r = fd < 0 ? -errno : io_read_fd(fd, (size_t)64 << 20, ret, NULL);
+	int r = fd < 0 ? -errno : io_read_fd(fd, (size_t)1 << 20, ret, NULL);
 
 	return r < 0 ? err_set(e, -r, NULL, "cannot read %s", path) : 0;
 }
 
-int layout_read(bool relative, struct hierarchies *h, struct err **e)
+static int read_sources(struct sources *s, struct err **e)
 {
-	auto_free char *mountinfo = NULL, *own = NULL, *init = NULL, *delegate = NULL;
-	bool of_init = geteuid() == 0 && !relative;
-	int r;
+	int r = mountinfo_read(&s->mounts, e);
 
-	r = read_proc("/proc/self/mountinfo", &mountinfo, e);
 	if (r == 0)
-		r = read_proc("/proc/self/cgroup", &own, e);
+		r = read_proc("/proc/self/cgroup", &s->own, e);
 	if (r < 0)
 		return r;
-	if (read_proc("/proc/1/cgroup", &init, NULL) < 0)
-		init = strdup("");
-	if (read_proc("/sys/kernel/cgroup/delegate", &delegate, NULL) < 0)
-		delegate = strdup("cgroup.procs\ncgroup.threads\ncgroup.subtree_control\n");
-	if (!init || !delegate)
-		return err_no_memory(e);
-	for (const char *p = own; *p;) {
+	if (read_proc("/proc/1/cgroup", &s->init, NULL) < 0)
+		s->init = strdup("");
+	if (read_proc("/sys/kernel/cgroup/delegate", &s->delegate, NULL) < 0)
+		s->delegate = strdup("cgroup.procs\ncgroup.threads\ncgroup.subtree_control\n");
+	return s->init && s->delegate ? 0 : err_no_memory(e);
+}
+
+int layout_read(bool relative, struct hierarchies *h, struct err **e)
+{
+	struct sources s = { .of_init = geteuid() == 0 && !relative };
+	int r = read_sources(&s, e);
+
+	for (const char *p = s.own; r == 0 && *p;) {
 		size_t n = strcspn(p, "\n");
 		auto_free char *line = strndup(p, n);
 
 		p += n + (p[n] == '\n');
-		r = line ? read_line(h, line, mountinfo, of_init, own, init, delegate) : -ENOMEM;
+		r = line ? read_line(h, line, &s) : -ENOMEM;
 		if (r < 0)
-			return err_set(e, -r, NULL, "cannot read the cgroup layout");
+			r = err_set(e, -r, NULL, "cannot read the cgroup layout");
 	}
-	return 0;
+	sources_done(&s);
+	return r;
 }

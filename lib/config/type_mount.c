@@ -125,7 +125,6 @@ static const struct name_value cgroup_words[] = {
 	{ "cgroup-full:ro", CGAUTO_FULL_RO },
 	{ "cgroup-full:rw", CGAUTO_FULL_RW },
 	{ "cgroup2", CGAUTO_V2 },
-	{ "cgroup2:rw", CGAUTO_V2 },
 	{ "cgroup2:ro", CGAUTO_V2_RO },
 };
 

@@ -57,7 +57,7 @@ static int parse_one(const char *s, rlim_t *ret)
 		*ret = RLIM_INFINITY;
 		return 0;
 	}
-	r = num_u64(s, 10, RLIM_INFINITY - 1, &v);
+	r = num_u64(s, 10, RLIM_INFINITY, &v);
 	if (r == 0)
 		*ret = v;
 	return r;

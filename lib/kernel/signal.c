@@ -41,8 +41,6 @@ static const struct name_value signals[] = {
 	{ "SIGPWR", SIGPWR },
 #ifdef SIGUNUSED
 	{ "SIGUNUSED", SIGUNUSED },
-#else
-	{ "SIGUNUSED", SIGSYS },
 #endif
 	{ "SIGSYS", SIGSYS },
 };

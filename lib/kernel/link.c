@@ -4,9 +4,17 @@
 
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
+#include <linux/net_namespace.h>
 #include <linux/veth.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
 
 static void copy_name(char *to, size_t size, const struct nlattr *a)
 {
@@ -44,7 +52,8 @@ static int take_link(const struct nlmsghdr *h, void *arg)
 
 	if (h->nlmsg_type != RTM_NEWLINK)
 		return 0;
-	*l = (struct link){ .index = ifi->ifi_index, .flags = ifi->ifi_flags, .type = ifi->ifi_type };
+	*l = (struct link){ .index = ifi->ifi_index, .flags = ifi->ifi_flags, .type = ifi->ifi_type,
+			     .peer_nsid = NETNSA_NSID_NOT_ASSIGNED };
 	mnl_attr_for_each(a, h, sizeof(*ifi)) {
 		switch (mnl_attr_get_type(a)) {
 		case IFLA_IFNAME:
@@ -62,11 +71,9 @@ static int take_link(const struct nlmsghdr *h, void *arg)
 		case IFLA_MASTER:
 			l->master = (int)get_u32(a);
 			break;
-		case IFLA_LINK:
-			l->has_lower = true;
-			break;
 		case IFLA_LINK_NETNSID:
 			l->peer_elsewhere = true;
+			l->peer_nsid = (int)get_u32(a);
 			break;
 		case IFLA_ADDRESS:
 			if (mnl_attr_get_payload_len(a) == LINK_MAC_LEN)
@@ -337,6 +344,111 @@ int link_delete(struct netlink *nl, int index, struct err **e)
 	ifi->ifi_family = AF_UNSPEC;
 	ifi->ifi_index = index;
 	return netlink_call(nl, &q, NULL, NULL, e);
+}
+
+/* In a mapping of its own, so that the thread never touches the heap: a process that is cloned off
+ * at that moment must not inherit a locked one. */
+struct deletion {
+	int fd;
+	struct netlink_req q;
+};
+
+static void *delete_in_thread(void *arg)
+{
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	struct deletion *d = arg;
+
+	/* The kernel works within this call; its answer is of no use, the caller looks for itself. */
+	(void)sendto(d->fd, d->q.h, d->q.h->nlmsg_len, 0, (struct sockaddr *)&kernel, sizeof(kernel));
+	(void)close(d->fd);
+	(void)munmap(d, sizeof(*d));
+	return NULL;
+}
+
+/* 0 or -errno. */
+static int start_deletion(int index)
+{
+	auto_netlink struct netlink nl = NETLINK_INIT;
+	struct ifinfomsg *ifi;
+	struct deletion *d;
+	pthread_attr_t attr;
+	sigset_t all, old;
+	pthread_t thread;
+	int r = netlink_open(&nl, NULL);
+
+	if (r < 0)
+		return r;
+	d = mmap(NULL, sizeof(*d), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (d == MAP_FAILED)
+		return -errno;
+	ifi = netlink_begin(&d->q, RTM_DELLINK, 0, sizeof(*ifi));
+	ifi->ifi_index = index;
+	d->fd = nl.fd;
+
+	(void)sigfillset(&all);
+	(void)pthread_attr_init(&attr);
+	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&thread, &attr, delete_in_thread, d);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	(void)pthread_attr_destroy(&attr);
+	if (r != 0) {
+		(void)munmap(d, sizeof(*d));
+		return -r;
+	}
+	(void)take_fd(&nl.fd);
+	return 0;
+}
+
+/* A socket that wakes up when an interface comes or goes. */
+static int watch_links(void)
+{
+	struct sockaddr_nl a = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
+		(void)close(fd);
+		return -EBADF;
+	}
+	return fd;
+}
+
+/* The name goes first, under the kernel's lock; the news of it follow. */
+static bool wait_gone(int watch, int index, int timeout_ms)
+{
+	char name[IF_NAMESIZE], news[4096];
+	struct timespec start, now;
+	int left = timeout_ms;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &start);
+	while (if_indextoname((unsigned)index, name)) {
+		struct pollfd p = { .fd = watch, .events = POLLIN };
+
+		if (left <= 0 || poll(&p, 1, left) == 0)
+			return false;
+		while (recv(watch, news, sizeof(news), 0) > 0)
+			;
+		(void)clock_gettime(CLOCK_MONOTONIC, &now);
+		left = timeout_ms - (int)((now.tv_sec - start.tv_sec) * 1000 +
+					  (now.tv_nsec - start.tv_nsec) / 1000000);
+	}
+	return true;
+}
+
+int link_delete_soon(struct netlink *nl, int index, struct err **e)
+{
+	auto_close int watch = watch_links();
+
+	if (watch >= 0 && start_deletion(index) == 0 && wait_gone(watch, index, 500))
+		return 0;
+	return link_delete(nl, index, e);
+}
+
+bool link_wait_gone(int index, int timeout_ms)
+{
+	auto_close int watch = watch_links();
+
+	return watch >= 0 && wait_gone(watch, index, timeout_ms);
 }
 
 static int altname(struct netlink *nl, uint16_t type, uint16_t flags, int index, const char *name,

@@ -21,7 +21,7 @@ struct link {
 	unsigned mtu, min_mtu, max_mtu;	/* limits: 0 where the kernel does not say */
 	int master;			/* ifindex, 0: none */
 	bool peer_elsewhere;		/* its other end or lower device is in another namespace */
-	bool has_lower;			/* IFLA_LINK is set */
+	int peer_nsid;			/* which one, where the kernel says; else -1 */
 	bool vlan_filtering;		/* of a bridge */
 	unsigned char mac[LINK_MAC_LEN];	/* zero where it is no Ethernet address */
 };
@@ -68,8 +68,14 @@ struct link_change {
 #define LINK_CHANGE_INIT { .netns_fd = -1 }
 
 int link_change(struct netlink *nl, int index, const struct link_change *c, struct err **e);
-/* Waits for the kernel's RCU grace periods, 10-20 ms. */
+/* Waits for the kernel's RCU grace periods, 10-50 ms. */
 int link_delete(struct netlink *nl, int index, struct err **e);
+/* The same, but returns as soon as the interface is gone from the namespace, within a millisecond:
+ * a thread of its own sits through the grace periods. It allocates nothing, takes no signals and
+ * ends by itself; the caller's process must not need to be single-threaded meanwhile. */
+int link_delete_soon(struct netlink *nl, int index, struct err **e);
+/* Waits until the kernel has removed an interface by itself. False: it is still there. */
+bool link_wait_gone(int index, int timeout_ms);
 int link_altname_add(struct netlink *nl, int index, const char *name, struct err **e);
 int link_altname_delete(struct netlink *nl, int index, const char *name, struct err **e);
 /* A bridge port's vlan: add or delete; flags BRIDGE_VLAN_INFO_*. */

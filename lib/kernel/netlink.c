@@ -255,3 +255,15 @@ int netlink_nsid(struct netlink *nl, int netns_fd)
 		return r;
 	return ask_nsid(nl, netns_fd);
 }
+
+bool netlink_nsid_dying(struct netlink *nl, int nsid)
+{
+	struct netlink_req q;
+
+	/* It gets no number any more, or is not found under the one it had. */
+	if (nsid < 0)
+		return true;
+	(void)netlink_begin(&q, RTM_GETNSID, 0, sizeof(struct rtgenmsg));
+	mnl_attr_put_u32(q.h, NETNSA_NSID, (uint32_t)nsid);
+	return netlink_call(nl, &q, NULL, NULL, NULL) == -ENOENT;
+}

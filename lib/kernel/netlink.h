@@ -51,3 +51,5 @@ int netlink_call(struct netlink *nl, struct netlink_req *q, netlink_fn fn, void 
 /* The id under which the caller's namespace knows another one; assigned if there is none and the
  * caller may. Negative errno if it has none. */
 int netlink_nsid(struct netlink *nl, int netns_fd);
+/* True when the namespace of that id has lost its last reference and is about to be removed. */
+bool netlink_nsid_dying(struct netlink *nl, int nsid);

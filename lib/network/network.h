@@ -27,7 +27,9 @@ int net_create(struct net_run *n, int netns_fd, pid_t init_pid, char *const *env
 /* Init, inside: lo, addresses, up, routes, gateways. */
 int net_inside(struct net_run *n, struct err **e);
 /* Monitor, after the container's death (or a failed start): physical devices back, script.down,
- * host ends deleted without waiting for RCU where the kernel deletes them itself. Idempotent. */
+ * host ends deleted. They are gone from the host when it returns; a thread sits through the kernel's
+ * grace periods (10-50 ms), during which this process is multi-threaded. Idempotent. netns_fd stays
+ * the caller's; the namespace's own devices vanish when the last reference to it is closed. */
 void net_destroy(struct net_run *n, int netns_fd, char *const *envp);
 /* Writes generated names (veth.pair, name) into c, so that running config items show them. */
 int net_publish(const struct net_run *n, struct conf *c);

@@ -11,6 +11,10 @@
 #include "base/io.h"
 #include "network/nic.h"
 
+/* For the pair of a namespace that is being removed, and of one whose last process may be ending. */
+#define DYING_TIMEOUT_MS 3000
+#define LEAVING_TIMEOUT_MS 200
+
 static bool wants_vlans(const struct conf_net *c)
 {
 	return c->veth_vlan_id.set || c->veth_vlan_tagged.n;
@@ -66,6 +70,15 @@ static void describe_holder(struct netlink *nl, const struct link *l, char *buf,
 		(void)snprintf(buf, size, "a %s", *l->kind ? l->kind : "physical interface");
 }
 
+/* A container that has just died leaves its end behind for the moment that the kernel needs. */
+static bool is_leaving(struct netlink *nl, const struct link *l)
+{
+	if (!STREQ(l->kind, "veth") || !l->peer_elsewhere)
+		return false;
+	return link_wait_gone(l->index, netlink_nsid_dying(nl, l->peer_nsid) ? DYING_TIMEOUT_MS :
+							     LEAVING_TIMEOUT_MS);
+}
+
 static int plan_pair(struct nic *i, struct netlink *nl, struct err **e)
 {
 	const struct conf_str *s = &i->conf->veth_pair;
@@ -78,7 +91,7 @@ static int plan_pair(struct nic *i, struct netlink *nl, struct err **e)
 	why = ifname_fault(s->v);
 	if (why)
 		return nic_fault(e, err_ifname_invalid(e, s->v, why), i, "veth.pair", s->at);
-	if (link_get(nl, s->v, &l, NULL) == 0) {
+	if (link_get(nl, s->v, &l, NULL) == 0 && !is_leaving(nl, &l)) {
 		describe_holder(nl, &l, holder, sizeof(holder));
 		return nic_fault(e, err_veth_name_taken(e, s->v, holder), i, "veth.pair", s->at);
 	}
@@ -313,6 +326,6 @@ void veth_undo(struct net_run *n, struct nic *i, struct netlink *nl, int netns_f
 	if (nl->fd < 0 || link_get_index(nl, i->host_index, &l, NULL) < 0 || !STREQ(l.kind, "veth") ||
 	    !STREQ(l.name, i->host))
 		return;
-	if (link_delete(nl, i->host_index, &e) < 0 && err_root(e)->num != ENODEV)
+	if (link_delete_soon(nl, i->host_index, &e) < 0 && err_root(e)->num != ENODEV)
 		log_warn(n->log, "veth %s cannot be deleted: %s", i->host, err_root(e)->what);
 }

@@ -19,7 +19,7 @@ for program in ip nft dnsmasq busybox unshare nsenter; do
 done
 if [ "${1-}" != inside ]; then
 	unshare -m -n true 2>/dev/null || skip "needs unshare: namespaces are not allowed"
-	exec unshare -m -n --propagation private "$0" inside
+	exec unshare -m -n --propagation private sh "$0" inside
 fi
 
 tmp=$(mktemp -d) || exit 1

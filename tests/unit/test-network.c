@@ -392,6 +392,25 @@ static void test_failed_start_leaves_nothing(void **state)
 	unit_child_ns(CLONE_NEWNET, failed_start, NULL);
 }
 
+/* A monitor was killed, then its container: the kernel is still removing the pair. */
+static void dying_pair(void *arg)
+{
+	struct world w;
+	char name[IFNAMSIZ] = "vbox";
+
+	set_up(&w);
+	CHECK(str_set(&add_nic(&w, NET_VETH, NULL)->veth_pair.v, name) == 0);
+	create(&w);
+	close(w.guest);
+	plan(&w);
+	CHECK(!exists(&w, name));
+}
+
+static void test_dying_pair_is_waited_for(void **state)
+{
+	unit_child_ns(CLONE_NEWNET, dying_pair, NULL);
+}
+
 static void phys(void *arg)
 {
 	struct net_run *adopted = NULL;
@@ -561,6 +580,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_scripts),
 	cmocka_unit_test(test_refusals),
 	cmocka_unit_test(test_failed_start_leaves_nothing),
+	cmocka_unit_test(test_dying_pair_is_waited_for),
 	cmocka_unit_test(test_phys_comes_back),
 	cmocka_unit_test(test_macvlan),
 	cmocka_unit_test(test_ipvlan),

@@ -12,136 +12,7 @@
 
 #include "base/io.h"
 #include "base/str.h"
-#include "harness/unit.h"
-#include "network/nic.h"
-
-struct world {
-	struct conf c;
-	int host, guest;	/* namespaces */
-	struct netlink nl;	/* in the host's */
-	struct net_run *run;
-	struct err *e;
-};
-
-static void enter(int ns)
-{
-	CHECK(setns(ns, CLONE_NEWNET) == 0);
-}
-
-static void say(const char *path, const char *value)
-{
-	CHECK_OK(io_write_value(AT_FDCWD, path, value), NULL);
-}
-
-static int open_net(void)
-{
-	int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-
-	CHECK(fd >= 0);
-	return fd;
-}
-
-/* Device of a kind, up. */
-static int add_device(struct world *w, const char *name, const char *kind)
-{
-	struct link_change up = { .netns_fd = -1, .up = true };
-	struct nlattr *info;
-	struct netlink_req q;
-	struct link l;
-
-	(void)netlink_begin(&q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg));
-	mnl_attr_put_strz(q.h, IFLA_IFNAME, name);
-	info = mnl_attr_nest_start(q.h, IFLA_LINKINFO);
-	mnl_attr_put_strz(q.h, IFLA_INFO_KIND, kind);
-	mnl_attr_nest_end(q.h, info);
-	if (netlink_call(&w->nl, &q, NULL, NULL, &w->e) == -EOPNOTSUPP)
-		unit_skip("needs the kernel's %s devices", kind);
-	CHECK_OK(0, w->e);
-	CHECK_OK(link_get(&w->nl, name, &l, &w->e), w->e);
-	CHECK_OK(link_change(&w->nl, l.index, &up, &w->e), w->e);
-	return l.index;
-}
-
-static void set_up(struct world *w)
-{
-	*w = (struct world){ .host = open_net(), .nl = NETLINK_INIT };
-	CHECK(unshare(CLONE_NEWNET) == 0);
-	w->guest = open_net();
-	enter(w->host);
-	CHECK_OK(netlink_open(&w->nl, &w->e), w->e);
-	CHECK(str_set(&w->c.name, "box") == 0);
-}
-
-static struct conf_net *add_nic(struct world *w, enum conf_net_type type, const char *link)
-{
-	struct conf_net n = { .index = (unsigned)w->c.nets.n, .type = type, .type_set = true,
-			      .at = { "box.conf", 7 } };
-
-	CHECK(VEC_PUSH(&w->c.nets, n) == 0);
-	CHECK(str_set(&w->c.nets.v[n.index].link.v, link) == 0);
-	w->c.nets.v[n.index].link.at = (struct origin){ "box.conf", 8 };
-	return &w->c.nets.v[n.index];
-}
-
-static struct conf_addr address(const char *text, unsigned prefix)
-{
-	struct conf_addr a = { .family = strchr(text, ':') ? AF_INET6 : AF_INET, .prefix = prefix };
-
-	CHECK(inet_pton(a.family, text, a.family == AF_INET ? (void *)&a.v4 : (void *)&a.v6) == 1);
-	return a;
-}
-
-static void add_address(struct conf_addrs *list, const char *text, unsigned prefix)
-{
-	CHECK(VEC_PUSH(list, address(text, prefix)) == 0);
-}
-
-static void plan(struct world *w)
-{
-	CHECK_OK(net_plan(&w->c, NULL, &w->run, &w->e), w->e);
-}
-
-/* Both halves, as monitor and init do them. */
-static void create(struct world *w)
-{
-	plan(w);
-	CHECK_OK(net_create(w->run, w->guest, getpid(), NULL, &w->e), w->e);
-	enter(w->guest);
-	CHECK_OK(net_inside(w->run, &w->e), w->e);
-	enter(w->host);
-}
-
-static struct link look(struct world *w, int ns, const char *name)
-{
-	struct netlink nl = NETLINK_INIT;
-	struct link l = { 0 };
-
-	enter(ns);
-	CHECK_OK(netlink_open(&nl, &w->e), w->e);
-	CHECK_OK(link_get(&nl, name, &l, &w->e), w->e);
-	netlink_close(&nl);
-	enter(w->host);
-	return l;
-}
-
-static bool exists(struct world *w, const char *name)
-{
-	struct link l;
-
-	return link_get(&w->nl, name, &l, NULL) == 0;
-}
-
-/* The plan must fail, with this id and this text. */
-static void refuse(struct world *w, const char *id, const char *text)
-{
-	CHECK(net_plan(&w->c, NULL, &w->run, &w->e) < 0);
-	if (!STREQ(err_id(w->e), id) || !strstr(err_line(w->e), text)) {
-		(void)fprintf(stderr, "# %s: %s\n", err_id(w->e), err_line(w->e));
-		CHECK(!"another error than expected");
-	}
-	err_free(w->e);
-	w->e = NULL;
-}
+#include "unit/network-world.h"
 
 static void veth_on_bridge(void *arg)
 {
@@ -151,28 +22,28 @@ static void veth_on_bridge(void *arg)
 	char host_name[IFNAMSIZ];
 	int br;
 
-	set_up(&w);
-	br = add_device(&w, "br0", "bridge");
-	n = add_nic(&w, NET_VETH, "br0");
+	world_set_up(&w);
+	br = world_add_device(&w, "br0", "bridge");
+	n = world_add_nic(&w, NET_VETH, "br0");
 	n->up.v = 1;
 	CHECK(str_set(&n->hwaddr.v, "10:66:6A:01:02:03") == 0);
 	CHECK(str_set(&n->mtu.v, "1400") == 0);
-	add_address(&n->ipv4, "10.7.0.5", 24);
-	add_address(&n->ipv6, "fd00::5", 64);
-	n->gateway4 = (struct conf_gateway){ .kind = GW_ADDR, .addr = address("10.7.0.1", 32) };
-	create(&w);
+	world_add_address(&n->ipv4, "10.7.0.5", 24);
+	world_add_address(&n->ipv6, "fd00::5", 64);
+	n->gateway4 = (struct conf_gateway){ .kind = GW_ADDR, .addr = world_address("10.7.0.1", 32) };
+	world_create(&w);
 
 	(void)snprintf(host_name, sizeof(host_name), "%s", w.run->v[0].host);
 	CHECK(strlen(host_name) == 10 && strncmp(host_name, "veth", 4) == 0);
-	host = look(&w, w.host, host_name);
-	guest = look(&w, w.guest, "eth0");
+	host = world_look(&w, w.host, host_name);
+	guest = world_look(&w, w.guest, "eth0");
 	CHECK(host.master == br && host.mtu == 1400 && host.flags & IFF_UP && host.mac[0] == 0xfe);
 	CHECK(guest.mtu == 1400 && guest.flags & IFF_UP);
 	CHECK(memcmp(guest.mac, "\x10\x66\x6a\x01\x02\x03", 6) == 0);
-	CHECK(look(&w, w.guest, "lo").flags & IFF_UP);
+	CHECK(world_look(&w, w.guest, "lo").flags & IFF_UP);
 
 	net_destroy(w.run, w.guest, NULL);
-	CHECK(!exists(&w, host_name));
+	CHECK(!world_exists(&w, host_name));
 	net_destroy(w.run, w.guest, NULL);
 }
 
@@ -186,17 +57,17 @@ static void names(void *arg)
 	static const char *const expected[] = { "eth1", "eth0", "lan0", "eth2" };
 	struct world w;
 
-	set_up(&w);
+	world_set_up(&w);
 	for (int k = 0; k < 4; k++)
-		add_nic(&w, NET_VETH, NULL);
+		world_add_nic(&w, NET_VETH, NULL);
 	CHECK(str_set(&w.c.nets.v[1].name.v, "eth0") == 0);
 	CHECK(str_set(&w.c.nets.v[2].name.v, "lan%d") == 0);
-	create(&w);
+	world_create(&w);
 	for (int k = 0; k < 4; k++) {
 		CHECK(STREQ(w.run->v[k].name, expected[k]));
-		CHECK(look(&w, w.guest, expected[k]).index > 1);
+		CHECK(world_look(&w, w.guest, expected[k]).index > 1);
 	}
-	CHECK(!(look(&w, w.guest, "lo").flags & IFF_UP));
+	CHECK(!(world_look(&w, w.guest, "lo").flags & IFF_UP));
 	CHECK_OK(net_publish(w.run, &w.c), NULL);
 	CHECK(STREQ(w.c.nets.v[3].name.v, "eth2") && STREQ(w.c.nets.v[3].veth_pair.v, w.run->v[3].host));
 	net_destroy(w.run, w.guest, NULL);
@@ -214,19 +85,19 @@ static void addresses_and_routes(void *arg)
 	struct world w;
 	char *text = NULL;
 
-	set_up(&w);
-	say("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
-	n = add_nic(&w, NET_VETH, NULL);
+	world_set_up(&w);
+	world_say("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
+	n = world_add_nic(&w, NET_VETH, NULL);
 	n->up.v = 1;
-	add_address(&n->ipv4, "10.7.0.5", 24);
-	add_address(&n->ipv4, "10.8.0.5", 31);
-	add_address(&n->ipv6, "fd00::5", 64);
-	add_address(&n->veth_routes4, "10.9.0.0", 24);
-	add_address(&n->veth_routes6, "fd09::", 64);
+	world_add_address(&n->ipv4, "10.7.0.5", 24);
+	world_add_address(&n->ipv4, "10.8.0.5", 31);
+	world_add_address(&n->ipv6, "fd00::5", 64);
+	world_add_address(&n->veth_routes4, "10.9.0.0", 24);
+	world_add_address(&n->veth_routes6, "fd09::", 64);
 	/* Outside every subnet: reached by a route of its own. */
-	n->gateway4 = (struct conf_gateway){ .kind = GW_ADDR, .addr = address("172.16.0.1", 32) };
+	n->gateway4 = (struct conf_gateway){ .kind = GW_ADDR, .addr = world_address("172.16.0.1", 32) };
 	n->gateway6 = (struct conf_gateway){ .kind = GW_DEV };
-	create(&w);
+	world_create(&w);
 
 	CHECK_OK(net_list_interfaces(w.guest, &ifs, &w.e), w.e);
 	CHECK(ifs.n == 2 && strv_has(&ifs, "lo") && strv_has(&ifs, "eth0"));
@@ -236,11 +107,11 @@ static void addresses_and_routes(void *arg)
 	CHECK(all.n == 3 && strv_has(&all, "fd00::5") && !strv_has(&all, "127.0.0.1"));
 	CHECK(net_list_addresses(w.guest, "eth9", AF_UNSPEC, 0, &local, &w.e) == -ENODEV);
 
-	enter(w.guest);
+	world_enter(w.guest);
 	CHECK(io_read_fd(open("/proc/net/route", O_RDONLY), 65536, &text, NULL) >= 0);
 	CHECK(strstr(text, "eth0\t00000000\t010010AC\t0003"));
 	CHECK(strstr(text, "eth0\t010010AC\t00000000\t0005"));
-	enter(w.host);
+	world_enter(w.host);
 	CHECK(io_read_fd(open("/proc/net/route", O_RDONLY), 65536, &text, NULL) >= 0);
 	CHECK(strstr(text, "\t0000090A\t00000000\t0001"));
 	CHECK(io_read_fd(open("/proc/net/ipv6_route", O_RDONLY), 65536, &text, NULL) >= 0);
@@ -261,7 +132,7 @@ static void scripts(void *arg)
 	struct world w;
 	int fd;
 
-	set_up(&w);
+	world_set_up(&w);
 	CHECK(mkdtemp(dir));
 	(void)snprintf(path, sizeof(path), "%s/s", dir);
 	(void)snprintf(log, sizeof(log), "%s/log", dir);
@@ -269,27 +140,27 @@ static void scripts(void *arg)
 	CHECK(dprintf(fd, "#!/bin/sh\necho \"$# $* $LXC_HOOK_TYPE $LXC_NET_TYPE $LXC_NET_PARENT $LXC_NET_PEER\" >>%s\n"
 			  "[ \"$1\" != bad ] || { echo first; echo last words >&2; exit 3; }\n", log) > 0);
 	close(fd);
-	(void)add_device(&w, "br0", "bridge");
-	n = add_nic(&w, NET_VETH, "br0");
+	(void)world_add_device(&w, "br0", "bridge");
+	n = world_add_nic(&w, NET_VETH, "br0");
 	CHECK(str_set(&n->veth_pair.v, "vbox") == 0);
 	CHECK(str_set(&n->script_up.v, path) == 0 && str_set(&n->script_down.v, path) == 0);
-	plan(&w);
+	world_plan(&w);
 	CHECK_OK(net_create(w.run, w.guest, getpid(), envp, &w.e), w.e);
 	net_destroy(w.run, w.guest, envp);
 	net_free(w.run);
-	CHECK(!exists(&w, "vbox"));
+	CHECK(!world_exists(&w, "vbox"));
 
 	/* The script's own words come first; version 1 adds the environment; failure undoes the nic. */
 	w.c.hook_version.v = 1;
 	CHECK(str_set(&n->script_up.v, NULL) == 0);
 	CHECK(asprintf(&n->script_up.v, "%s bad", path) > 0);
 	n->script_up.at = (struct origin){ "box.conf", 12 };
-	plan(&w);
+	world_plan(&w);
 	CHECK(net_create(w.run, w.guest, getpid(), envp, &w.e) < 0);
 	CHECK(STREQ(err_id(w.e), "net-script-failed"));
 	CHECK(strstr(err_root(w.e)->what, "exit status 3: last words"));
 	CHECK(strstr(err_line(w.e), "box.conf:"));
-	CHECK(!exists(&w, "vbox"));
+	CHECK(!world_exists(&w, "vbox"));
 	CHECK(io_read_fd(open(log, O_RDONLY), 65536, &text, NULL) >= 0);
 	CHECK(STREQ(text, "6 box net up veth br0 vbox    \n6 box net down veth br0 vbox    \n"
 			  "4 bad veth br0 vbox up veth br0 vbox\n"));
@@ -308,60 +179,60 @@ static void refusals(void *arg)
 	struct conf_net *n;
 	struct world w;
 
-	set_up(&w);
-	(void)add_device(&w, "br0", "bridge");
-	(void)add_device(&w, "dummy0x", "veth");
-	n = add_nic(&w, NET_VETH, "nobr");
-	refuse(&w, "bridge-missing", "bridge nobr does not exist (box.conf:8)");
+	world_set_up(&w);
+	(void)world_add_device(&w, "br0", "bridge");
+	(void)world_add_device(&w, "dummy0x", "veth");
+	n = world_add_nic(&w, NET_VETH, "nobr");
+	world_refuse(&w, "bridge-missing", "bridge nobr does not exist (box.conf:8)");
 	CHECK(str_set(&n->link.v, "lxcbr0") == 0);
-	refuse(&w, "bridge-missing", "lxc-net start");
+	world_refuse(&w, "bridge-missing", "lxc-net start");
 	CHECK(str_set(&n->link.v, "dummy0x") == 0);
-	refuse(&w, "link-not-bridge", "dummy0x is not a bridge but a veth");
+	world_refuse(&w, "link-not-bridge", "dummy0x is not a bridge but a veth");
 	CHECK(str_set(&n->link.v, "br0") == 0);
 
 	CHECK(str_set(&n->veth_pair.v, "dummy0x") == 0);
-	refuse(&w, "veth-name-taken", "dummy0x is already taken by a veth");
+	world_refuse(&w, "veth-name-taken", "dummy0x is already taken by a veth");
 	CHECK(str_set(&n->veth_pair.v, "abcdefghijklmnop") == 0);
-	refuse(&w, "ifname-invalid", "more than 15");
+	world_refuse(&w, "ifname-invalid", "more than 15");
 	CHECK(str_set(&n->veth_pair.v, NULL) == 0);
 	CHECK(str_set(&n->name.v, "a b") == 0);
-	refuse(&w, "ifname-invalid", "blank");
+	world_refuse(&w, "ifname-invalid", "blank");
 	CHECK(str_set(&n->name.v, "lo") == 0);
-	refuse(&w, "ifname-twice", "lo");
+	world_refuse(&w, "ifname-twice", "lo");
 	CHECK(str_set(&n->name.v, NULL) == 0);
 
 	CHECK(str_set(&n->hwaddr.v, "01:00:5e:00:00:01") == 0);
-	refuse(&w, "hwaddr-invalid", "multicast");
+	world_refuse(&w, "hwaddr-invalid", "multicast");
 	CHECK(str_set(&n->hwaddr.v, "zz:16:3e:00:00:01") == 0);
-	refuse(&w, "hwaddr-invalid", "not of the form");
+	world_refuse(&w, "hwaddr-invalid", "not of the form");
 	CHECK(str_set(&n->hwaddr.v, NULL) == 0);
 	CHECK(str_set(&n->mtu.v, "67") == 0);
-	refuse(&w, "mtu-invalid", "68 to 65535");
+	world_refuse(&w, "mtu-invalid", "68 to 65535");
 	CHECK(str_set(&n->mtu.v, "65536") == 0);
-	refuse(&w, "mtu-invalid", "65536");
+	world_refuse(&w, "mtu-invalid", "65536");
 	CHECK(str_set(&n->mtu.v, NULL) == 0);
 
 	n->gateway4 = (struct conf_gateway){ .kind = GW_AUTO };
-	refuse(&w, "gateway-auto", "IPv4 address on br0");
-	n->gateway4 = (struct conf_gateway){ .kind = GW_ADDR, .addr = address("10.0.0.1", 32) };
-	refuse(&w, "gateway-unusable", "flags = up");
+	world_refuse(&w, "gateway-auto", "IPv4 address on br0");
+	n->gateway4 = (struct conf_gateway){ .kind = GW_ADDR, .addr = world_address("10.0.0.1", 32) };
+	world_refuse(&w, "gateway-unusable", "flags = up");
 	n->up.v = 1;
-	refuse(&w, "gateway-unusable", "no address of the same family");
-	add_address(&n->ipv4, "10.0.0.5", 33);
-	refuse(&w, "prefix-invalid", "10.0.0.5/33");
+	world_refuse(&w, "gateway-unusable", "no address of the same family");
+	world_add_address(&n->ipv4, "10.0.0.5", 33);
+	world_refuse(&w, "prefix-invalid", "10.0.0.5/33");
 	n->ipv4.v[0].prefix = 24;
-	add_address(&n->veth_routes4, "10.0.3.5", 24);
-	refuse(&w, "route-host-bits", "10.0.3.0/24");
+	world_add_address(&n->veth_routes4, "10.0.3.5", 24);
+	world_refuse(&w, "route-host-bits", "10.0.3.0/24");
 	n->veth_routes4.n = 0;
 	n->veth_vlan_id = (struct conf_num){ .v = 7, .set = true };
-	refuse(&w, "bridge-no-vlans", "br0");
+	world_refuse(&w, "bridge-no-vlans", "br0");
 	n->veth_vlan_id.set = false;
-	plan(&w);
+	world_plan(&w);
 
-	add_nic(&w, NET_INVALID, NULL);
-	refuse(&w, "net-type-unset", "lxc.net.1 has no type");
+	world_add_nic(&w, NET_INVALID, NULL);
+	world_refuse(&w, "net-type-unset", "lxc.net.1 has no type");
 	w.c.nets.v[1].type = NET_MACVLAN;
-	refuse(&w, "net-link-unset", "macvlan has no link");
+	world_refuse(&w, "net-link-unset", "macvlan has no link");
 }
 
 static void test_refusals(void **state)
@@ -373,18 +244,18 @@ static void failed_start(void *arg)
 {
 	struct world w;
 
-	set_up(&w);
-	add_nic(&w, NET_VETH, NULL);
-	add_nic(&w, NET_VETH, NULL);
+	world_set_up(&w);
+	world_add_nic(&w, NET_VETH, NULL);
+	world_add_nic(&w, NET_VETH, NULL);
 	CHECK(str_set(&w.c.nets.v[0].veth_pair.v, "va") == 0);
 	CHECK(str_set(&w.c.nets.v[1].veth_pair.v, "vb") == 0);
-	plan(&w);
+	world_plan(&w);
 	/* Taken between plan and creation. */
-	(void)add_device(&w, "vb", "veth");
+	(void)world_add_device(&w, "vb", "veth");
 	CHECK(net_create(w.run, w.guest, getpid(), NULL, &w.e) == -EEXIST);
 	CHECK(strstr(err_line(w.e), "lxc.net.1"));
-	CHECK(!exists(&w, "va"));
-	CHECK(STREQ(look(&w, w.host, "vb").kind, "veth"));
+	CHECK(!world_exists(&w, "va"));
+	CHECK(STREQ(world_look(&w, w.host, "vb").kind, "veth"));
 }
 
 static void test_failed_start_leaves_nothing(void **state)
@@ -398,12 +269,12 @@ static void dying_pair(void *arg)
 	struct world w;
 	char name[IFNAMSIZ] = "vbox";
 
-	set_up(&w);
-	CHECK(str_set(&add_nic(&w, NET_VETH, NULL)->veth_pair.v, name) == 0);
-	create(&w);
+	world_set_up(&w);
+	CHECK(str_set(&world_add_nic(&w, NET_VETH, NULL)->veth_pair.v, name) == 0);
+	world_create(&w);
 	close(w.guest);
-	plan(&w);
-	CHECK(!exists(&w, name));
+	world_plan(&w);
+	CHECK(!world_exists(&w, name));
 }
 
 static void test_dying_pair_is_waited_for(void **state)
@@ -421,21 +292,21 @@ static void phys(void *arg)
 	struct world w;
 	int index;
 
-	set_up(&w);
-	index = add_device(&w, "card0", "veth");
+	world_set_up(&w);
+	index = world_add_device(&w, "card0", "veth");
 	CHECK_OK(link_altname_add(&w.nl, index, "a-long-alternative-name", &w.e), w.e);
-	n = add_nic(&w, NET_PHYS, "card0");
+	n = world_add_nic(&w, NET_PHYS, "card0");
 	CHECK(str_set(&n->name.v, "eth5") == 0 && str_set(&n->mtu.v, "1300") == 0);
-	create(&w);
-	CHECK(!exists(&w, "card0"));
-	CHECK(look(&w, w.guest, "eth5").mtu == 1300);
+	world_create(&w);
+	CHECK(!world_exists(&w, "card0"));
+	CHECK(world_look(&w, w.guest, "eth5").mtu == 1300);
 
 	/* The monitor dies; another one takes over, and gives the card back. */
 	CHECK_OK(net_save(w.run, &b), NULL);
 	net_free(w.run);
 	CHECK_OK(net_restore(&w.c, buf_str(&b), NULL, &adopted, &w.e), w.e);
 	net_destroy(adopted, w.guest, NULL);
-	l = look(&w, w.host, "card0");
+	l = world_look(&w, w.host, "card0");
 	CHECK(l.mtu == 1500);
 	CHECK_OK(link_altnames(&w.nl, l.index, &alts, &w.e), w.e);
 	CHECK(alts.n == 1 && STREQ(alts.v[0], "a-long-alternative-name"));
@@ -448,15 +319,15 @@ static void test_phys_comes_back(void **state)
 
 static void child_of_a_link(struct world *w, const char *kind)
 {
-	plan(w);
+	world_plan(w);
 	if (net_create(w->run, w->guest, getpid(), NULL, &w->e) == -EOPNOTSUPP) {
 		CHECK(STREQ(err_id(w->e), "link-kind-unsupported") && strstr(err_line(w->e), kind));
 		unit_skip("needs the kernel's %s devices", kind);
 	}
 	CHECK_OK(0, w->e);
-	CHECK(STREQ(look(w, w->guest, "eth0").kind, kind));
+	CHECK(STREQ(world_look(w, w->guest, "eth0").kind, kind));
 	net_destroy(w->run, w->guest, NULL);
-	enter(w->guest);
+	world_enter(w->guest);
 	CHECK(if_nametoindex("eth0") == 0);
 }
 
@@ -464,9 +335,9 @@ static void macvlan(void *arg)
 {
 	struct world w;
 
-	set_up(&w);
-	(void)add_device(&w, "card0", "veth");
-	add_nic(&w, NET_MACVLAN, "card0")->macvlan_mode.v = MACVLAN_MODE_BRIDGE;
+	world_set_up(&w);
+	(void)world_add_device(&w, "card0", "veth");
+	world_add_nic(&w, NET_MACVLAN, "card0")->macvlan_mode.v = MACVLAN_MODE_BRIDGE;
 	child_of_a_link(&w, "macvlan");
 }
 
@@ -479,9 +350,9 @@ static void ipvlan(void *arg)
 {
 	struct world w;
 
-	set_up(&w);
-	(void)add_device(&w, "card0", "veth");
-	add_nic(&w, NET_IPVLAN, "card0")->ipvlan_mode.v = IPVLAN_MODE_L2;
+	world_set_up(&w);
+	(void)world_add_device(&w, "card0", "veth");
+	world_add_nic(&w, NET_IPVLAN, "card0")->ipvlan_mode.v = IPVLAN_MODE_L2;
 	child_of_a_link(&w, "ipvlan");
 }
 
@@ -494,9 +365,9 @@ static void vlan(void *arg)
 {
 	struct world w;
 
-	set_up(&w);
-	(void)add_device(&w, "card0", "veth");
-	add_nic(&w, NET_VLAN, "card0")->vlan_id.v = 12;
+	world_set_up(&w);
+	(void)world_add_device(&w, "card0", "veth");
+	world_add_nic(&w, NET_VLAN, "card0")->vlan_id.v = 12;
 	child_of_a_link(&w, "vlan");
 }
 

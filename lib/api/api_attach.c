@@ -61,7 +61,8 @@ int api_attach(struct lxc_container *c, lxc_attach_exec_t fn, void *payload, lxc
 		return -EINVAL;
 	r = call_copy_conf(&k, &conf);
 	if (r == 0)
-		r = attach_run(&k.target, conf, options ? options : &defaults, fn, payload, &pid, &k.e);
+		r = attach_run(&k.target, conf, options ? options : &defaults, fn, payload,
+			       fn == lxc_attach_run_command || fn == lxc_attach_run_shell, &pid, &k.e);
 	if (r == 0)
 		*attached_process = pid;
 	return call_end(&k, r, "cannot attach to %s", k.name);

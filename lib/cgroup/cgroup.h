@@ -67,6 +67,9 @@ int cgroup_count(struct cgroups *g);
 /* Moves a process that attaches into the payload (into a leaf that takes processes). Hierarchies
  * that it is in already, for having been born there, cost nothing. */
 int cgroup_attach(struct cgroups *g, pid_t pid, struct err **e);
+/* Moves pid to where another process is, in every hierarchy: for a container whose monitor cannot be
+ * asked to. */
+int cgroup_join(pid_t where, pid_t pid, struct err **e);
 /* The v2 directory that a process that attaches is to be born in: the payload's, or ".lxc" below it
  * when the guest has made its own root one that takes no processes. New fd, -ENOENT without v2. */
 int cgroup_attach_fd(struct cgroups *g, struct err **e);

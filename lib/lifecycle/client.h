@@ -59,6 +59,12 @@ int client_subscribe(const struct target *t, unsigned mask, bool survive_reboot,
 /* 0 and *ret; the monitor's end counts as STOPPED; -ETIMEDOUT. */
 int client_wait_fd(int fd, int timeout_ms, enum lxc_state *ret);
 
+/* True if a listener with these credentials may be believed for this container: root or the owner of
+ * the lxcpath, of our own pid namespace, and the very process that the state file names if there is
+ * one. */
+struct ucred;
+bool client_peer_is_trusted(const char *lxcpath, const char *name, const struct ucred *peer);
+
 /* Facts of the running (or last) instance from the state file, without a round trip. */
 struct instance {
 	pid_t init_pid;			/* 0: not running */

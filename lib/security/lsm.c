@@ -105,3 +105,18 @@ char *lsm_label_of(pid_t pid)
 		mode[-1] = '\0';
 	return strdup(label);
 }
+
+int lsm_set_label(const char *label, bool on_exec, int proc_fd, struct err **e)
+{
+	auto_free char *exec = NULL;
+	int r;
+
+	if (!on_exec)
+		return apparmor_change(label, proc_fd, e);
+	if (asprintf(&exec, "exec %s", label) < 0)
+		return err_no_memory(e);
+	r = lsm_attr_write(proc_fd, "apparmor/exec", exec);
+	if (r < 0)
+		r = lsm_attr_write(proc_fd, "exec", exec);
+	return r < 0 ? err_set(e, -r, NULL, "the label %s cannot be set", label) : 0;
+}

@@ -24,3 +24,6 @@ int lsm_apply(const struct lsm *m, int proc_fd, struct err **e);
 const char *lsm_label(const struct lsm *m);
 /* Label of a running process ("" if there is no LSM); new. */
 char *lsm_label_of(pid_t pid);
+/* Gives this process (or, on_exec, what it executes next) a label taken from a running one. Nothing
+ * where no LSM is enabled. */
+int lsm_set_label(const char *label, bool on_exec, int proc_fd, struct err **e);

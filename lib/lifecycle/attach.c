@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+#include "lifecycle/attach.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/statfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/num.h"
+#include "base/str.h"
+#include "cgroup/cgroup.h"
+#include "config/key.h"
+#include "kernel/arch.h"
+#include "kernel/proc.h"
+#include "kernel/rlimit.h"
+#include "kernel/socket.h"
+#include "lifecycle/attach_steps.h"
+#include "lifecycle/terminal.h"
+#include "security/lsm.h"
+
+#define CLEAN_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define PROC_MAGIC 0x9fa0
+
+extern char **environ;
+
+static void ctx_done(struct attach_ctx *a)
+{
+	fd_close(a->init_pidfd);
+	for (int i = 0; i < NS_COUNT; i++)
+		fd_close(a->ns_fd[i]);
+	free(a->label);
+	fd_close(a->proc_fd);
+	seccomp_done(&a->seccomp);
+	for (char **p = a->env; p && *p; p++)
+		free(*p);
+	free(a->env);
+	pty_close(&a->pty);
+}
+
+/* The namespaces to enter: those asked for, or all that init has of its own. */
+static int open_namespaces(const struct target *t, struct attach_ctx *a, lxc_attach_options_t *opts,
+			   struct err **e)
+{
+	bool all = opts->namespaces == -1;
+	int flags = 0, rc;
+
+	if (all) {
+		rc = client_clone_flags(t, &flags, e);
+		if (rc < 0)
+			return rc;
+		opts->namespaces = flags;
+	}
+	for (int i = 0; i < NS_COUNT; i++) {
+		int shared;
+
+		/* Asked for all: shared ones of another container count as well. */
+		if (!all && !(opts->namespaces & ns_table[i].flag))
+			continue;
+		shared = ns_is_shared(a->init_pid, (enum ns_index)i);
+		if (shared != 0)
+			continue;
+		a->ns_fd[i] = ns_open(a->init_pid, (enum ns_index)i, e);
+		if (a->ns_fd[i] < 0)
+			return a->ns_fd[i];
+	}
+	a->own_mnt = a->ns_fd[NS_MNT] >= 0;
+	a->has_userns = a->ns_fd[NS_USER] >= 0;
+	return 0;
+}
+
+/* True if id 0 exists in the user namespace of init. */
+static bool maps_zero(pid_t pid, const char *which)
+{
+	char path[64];
+	auto_fclose FILE *f = NULL;
+	unsigned ns, host, n;
+	bool found = false;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", pid, which);
+	f = fopen(path, "re");
+	while (f && !found && fscanf(f, "%u %u %u", &ns, &host, &n) == 3)
+		found = ns == 0 && n > 0;
+	return found;
+}
+
+/* -1 is root, or where root is not mapped, whatever init is. */
+static int choose_ids(struct attach_ctx *a, const lxc_attach_options_t *opts, struct err **e)
+{
+	char field[256];
+
+	a->uid = opts->uid != (uid_t)-1 ? opts->uid : 0;
+	a->gid = opts->gid != (gid_t)-1 ? opts->gid : 0;
+	if (!a->has_userns)
+		return 0;
+	if (opts->uid == (uid_t)-1 && !maps_zero(a->init_pid, "uid_map") &&
+	    proc_status_field(a->init_pid, "Uid", field, sizeof(field)) > 0) {
+		field[strcspn(field, " \t")] = '\0';
+		if (num_id(field, &a->uid) < 0)
+			return err_set(e, ERANGE, NULL, "the uid of the container's init is out of range");
+	}
+	if (opts->gid == (gid_t)-1 && !maps_zero(a->init_pid, "gid_map") &&
+	    proc_status_field(a->init_pid, "Gid", field, sizeof(field)) > 0) {
+		field[strcspn(field, " \t")] = '\0';
+		if (num_id(field, &a->gid) < 0)
+			return err_set(e, ERANGE, NULL, "the gid of the container's init is out of range");
+	}
+	return 0;
+}
+
+static int choose_caps(struct attach_ctx *a, struct err **e)
+{
+	char field[64];
+
+	if (!(a->flags & LXC_ATTACH_DROP_CAPABILITIES))
+		return 0;
+	if (proc_status_field(a->init_pid, "CapBnd", field, sizeof(field)) <= 0 ||
+	    num_u64(field, 16, UINT64_MAX, &a->caps_keep) < 0)
+		return err_set(e, EIO, NULL, "the capabilities of the container's init cannot be read");
+	a->drop_caps = true;
+	return 0;
+}
+
+/* What the running configuration says; unset or unknown is no error. */
+static char *running_item(const struct target *t, const char *key)
+{
+	auto_err struct err *e = NULL;
+	char *v = NULL;
+
+	if (client_config_item(t, key, &v, &e) < 0)
+		return NULL;
+	v[strcspn(v, "\n")] = '\0';
+	return v;
+}
+
+static int choose_identity(const struct target *t, struct attach_ctx *a, const lxc_attach_options_t *opts,
+			   struct err **e)
+{
+	auto_free char *arch = running_item(t, "lxc.arch"), *nnp = running_item(t, "lxc.no_new_privs");
+	unsigned long personality;
+
+	a->personality = -1;
+	if (a->flags & LXC_ATTACH_SET_PERSONALITY) {
+		if (opts->personality != LXC_ATTACH_DETECT_PERSONALITY)
+			a->personality = opts->personality;
+		else if (arch && arch_parse(arch, &personality) == 0)
+			a->personality = (long)personality;
+	}
+	a->no_new_privs = (a->flags & LXC_ATTACH_NO_NEW_PRIVS) || (nnp && STREQ(nnp, "1"));
+	if (!(a->flags & LXC_ATTACH_LSM))
+		return 0;
+	if ((a->flags & LXC_ATTACH_LSM_LABEL) && opts->lsm_label) {
+		a->label = strdup(opts->lsm_label);
+		return a->label ? 0 : err_no_memory(e);
+	}
+	a->label = lsm_label_of(a->init_pid);
+	if (a->label && (!*a->label || STREQ(a->label, "unconfined"))) {
+		free(a->label);
+		a->label = NULL;
+	}
+	return 0;
+}
+
+static int choose_seccomp(const struct target *t, struct attach_ctx *a, struct err **e)
+{
+	auto_free char *path = NULL;
+	auto_conf struct conf *c = NULL;
+	int r;
+
+	if (!(a->flags & LXC_ATTACH_LSM))
+		return 0;
+	path = running_item(t, "lxc.seccomp.profile");
+	if (!path || !*path)
+		return 0;
+	c = conf_new();
+	if (!c)
+		return err_no_memory(e);
+	r = key_set(c, "lxc.seccomp.profile", path, (struct origin){ 0 }, NULL, e);
+	return r < 0 ? r : seccomp_compile(c, NULL, NULL, &a->seccomp, e);
+}
+
+static const char *value_of(char *const *env, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (; env && *env; env++)
+		if (strncmp(*env, name, n) == 0 && (*env)[n] == '=')
+			return *env;
+	return NULL;
+}
+
+/* Later settings of a name win. */
+static int put(struct strv *env, const char *pair)
+{
+	size_t n = strcspn(pair, "=");
+
+	if (!pair[n] || n == 0)
+		return 0;
+	for (size_t i = 0; i < env->n; i++)
+		if (strncmp(env->v[i], pair, n + 1) == 0) {
+			strv_remove(env, i);
+			break;
+		}
+	return strv_add(env, pair);
+}
+
+static int build_environment(struct attach_ctx *a, const struct conf *c, const lxc_attach_options_t *opts,
+			     struct err **e)
+{
+	auto_strv struct strv env = { 0 };
+	int r = 0;
+
+	if (opts->env_policy == LXC_ATTACH_CLEAR_ENV) {
+		for (char **k = opts->extra_keep_env; k && *k && r == 0; k++) {
+			const char *pair = value_of(environ, *k);
+
+			r = pair ? put(&env, pair) : 0;
+		}
+		if (r == 0 && !value_of(env.v, "PATH"))
+			r = put(&env, CLEAN_PATH);
+	} else {
+		for (char **k = environ; k && *k && r == 0; k++)
+			r = strv_add(&env, *k);
+	}
+	if (r == 0)
+		r = put(&env, "container=lxc");
+	for (size_t i = 0; c && i < c->environment.n && r == 0; i++)
+		r = put(&env, c->environment.v[i].value);
+	for (size_t i = 0; c && i < c->environment_runtime.n && r == 0; i++)
+		r = put(&env, c->environment_runtime.v[i].value);
+	for (char **k = opts->extra_env_vars; k && *k && r == 0; k++)
+		r = put(&env, *k);
+	a->env = r == 0 ? strv_take(&env) : NULL;
+	return a->env ? 0 : err_no_memory(e);
+}
+
+static int open_terminal(const struct target *t, struct attach_ctx *a, struct err **e)
+{
+	auto_close int devpts = -EBADF;
+	auto_err struct err *mine = NULL;
+
+	if (!(a->flags & LXC_ATTACH_TERMINAL))
+		return 0;
+	devpts = client_devpts_fd(t, &mine);
+	if (devpts >= 0 && pty_open(devpts, &a->pty, &mine) == 0)
+		return 0;
+	/* A container without a devpts of its own gets one of the host's. */
+	return pty_open_host(&a->pty, e);
+}
+
+/* A procfs that is one, opened before anything of the guest's can stand in its place. */
+static int open_proc(struct attach_ctx *a, struct err **e)
+{
+	struct statfs fs;
+
+	a->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (a->proc_fd < 0)
+		return err_set(e, errno, NULL, "cannot open /proc");
+	if (fstatfs(a->proc_fd, &fs) < 0 || fs.f_type != PROC_MAGIC)
+		return err_set(e, EINVAL, "proc-is-fake", "/proc is not a procfs");
+	return 0;
+}
+
+static int prepare(const struct target *t, const struct conf *c, lxc_attach_options_t *opts, struct attach_ctx *a,
+		   struct err **e)
+{
+	int r = client_init_pid(t, &a->init_pid, e);
+
+	if (r == 0) {
+		a->init_pidfd = proc_pidfd_open(a->init_pid);
+		if (a->init_pidfd < 0)
+			r = err_not_running(e, t->name);
+	}
+	if (r == 0)
+		r = open_namespaces(t, a, opts, e);
+	if (r == 0)
+		r = choose_ids(a, opts, e);
+	if (r == 0)
+		r = choose_caps(a, e);
+	if (r == 0)
+		r = choose_identity(t, a, opts, e);
+	if (r == 0)
+		r = choose_seccomp(t, a, e);
+	if (r == 0)
+		r = build_environment(a, c, opts, e);
+	if (r == 0)
+		r = open_terminal(t, a, e);
+	if (r == 0)
+		r = open_proc(a, e);
+	/* All of it was read from one process: it must still be that one. */
+	if (r == 0 && proc_pidfd_send(a->init_pidfd, 0) < 0) {
+		(void)err_not_running(e, t->name);
+		r = -ECONNREFUSED;
+	}
+	return r;
+}
+
+static int apply_limits(const struct conf *c, pid_t pid, struct err **e)
+{
+	int r = 0;
+
+	for (size_t i = 0; c && i < c->prlimit.n && r == 0; i++) {
+		int resource = rlimit_by_name(c->prlimit.v[i].key);
+		struct rlimit limit;
+
+		if (resource < 0 || rlimit_parse(c->prlimit.v[i].value, &limit) < 0)
+			continue;
+		r = rlimit_apply(pid, resource, c->prlimit.v[i].key, &limit, e);
+	}
+	return r;
+}
+
+static int take_frame(const char *p, ssize_t n, struct err **e)
+{
+	struct err *theirs = n > 0 ? err_unpack(p, (size_t)n) : NULL;
+	int num;
+
+	if (!theirs)
+		return err_set(e, ECHILD, NULL, "the attached process ended before it ran anything");
+	num = err_root(theirs)->num > 0 ? err_root(theirs)->num : EIO;
+	if (e) {
+		err_free(*e);
+		*e = theirs;
+	} else {
+		err_free(theirs);
+	}
+	return -num;
+}
+
+/* The transient process is born, put into the container's cgroup, makes the attached one and ends. */
+static int make_processes(const struct target *t, const struct conf *c, struct attach_ctx *a, pid_t *ret,
+			  struct err **e)
+{
+	char frame[ERR_FRAME_MAX];
+	auto_close int mine = -EBADF, theirs = -EBADF, gate_r = -EBADF, gate_w = -EBADF;
+	int pair[2], gate[2], status, r = socket_pair(SOCK_SEQPACKET, pair, e);
+	pid_t transient, pid;
+	ssize_t n;
+
+	if (r < 0)
+		return r;
+	mine = pair[0];
+	a->status_fd = theirs = pair[1];
+	if (pipe2(gate, O_CLOEXEC) < 0)
+		return err_set(e, errno, NULL, "cannot make a pipe");
+	gate_r = gate[0];
+	gate_w = gate[1];
+	transient = proc_clone(0, -1, NULL, e);
+	if (transient < 0)
+		return transient;
+	if (transient == 0) {
+		/* Not before we are where limits apply. */
+		char byte;
+
+		fd_close(gate_w);
+		(void)!read(gate_r, &byte, 1);
+		fd_close(mine);
+		attach_transient(a);
+	}
+	if (a->flags & LXC_ATTACH_MOVE_TO_CGROUP)
+		r = client_cgroup_attach(t, transient, e);
+	if (r == -ENOSYS) {
+		/* A monitor of LXC's own: no such command. */
+		err_free(*e);
+		*e = NULL;
+		r = cgroup_join(a->init_pid, transient, e);
+	}
+	if (r == 0)
+		r = apply_limits(c, transient, e);
+	if (r < 0)
+		(void)kill(transient, SIGKILL);
+	fd_replace(&gate_w, -EBADF);
+	fd_replace(&theirs, -EBADF);
+	n = r == 0 ? recv(mine, frame, sizeof(frame), 0) : 0;
+	(void)proc_wait(transient, &status);
+	if (r < 0)
+		return r;
+	if (n != (ssize_t)sizeof(pid))
+		return take_frame(frame, n, e);
+	memcpy(&pid, frame, sizeof(pid));
+	if (send(mine, "", 1, MSG_NOSIGNAL) != 1 || (n = recv(mine, frame, sizeof(frame), 0)) != 1) {
+		r = take_frame(frame, n, e);
+		(void)proc_wait(pid, &status);
+		return r;
+	}
+	*ret = pid;
+	return 0;
+}
+
+static int run_terminal(struct attach_ctx *a, const lxc_attach_options_t *opts, pid_t pid)
+{
+	auto_close int end = proc_pidfd_open(pid);
+	struct terminal_session s = {
+		.in = opts->stdin_fd,
+		.out = opts->stdout_fd,
+		.ptx = a->pty.ptx,
+		.end_fd = end,
+		.log_fd = opts->log_fd,
+	};
+
+	return terminal_run(&s, NULL);
+}
+
+int attach_run(const struct target *t, const struct conf *conf, lxc_attach_options_t *opts, lxc_attach_exec_t fn,
+	       void *payload, bool exec_only, pid_t *ret_pid, struct err **e)
+{
+	struct attach_ctx a = {
+		.init_pidfd = -EBADF,
+		.proc_fd = -EBADF,
+		.pty = PTY_INIT,
+		.flags = opts->attach_flags,
+		.groups = opts->groups.list,
+		.n_groups = opts->groups.size,
+		.set_groups = opts->attach_flags & LXC_ATTACH_SETGROUPS,
+		.stdio = { opts->stdin_fd, opts->stdout_fd, opts->stderr_fd },
+		.exec_only = exec_only,
+		.fn = fn,
+		.payload = payload,
+	};
+	auto_free char *cwd = NULL;
+	struct err *mine = NULL;
+	pid_t pid;
+	int r;
+
+	for (int i = 0; i < NS_COUNT; i++)
+		a.ns_fd[i] = -EBADF;
+	cwd = opts->initial_cwd ? strdup(opts->initial_cwd) : getcwd(NULL, 0);
+	a.cwd = cwd;
+	r = prepare(t, conf, opts, &a, &mine);
+	if (r == 0)
+		r = make_processes(t, conf, &a, &pid, &mine);
+	if (r == 0) {
+		*ret_pid = pid;
+		if (a.pty.ptx >= 0) {
+			fd_replace(&a.pty.pts, -EBADF);
+			(void)run_terminal(&a, opts, pid);
+		}
+	}
+	ctx_done(&a);
+	if (r < 0 && e) {
+		err_free(*e);
+		*e = mine;
+		mine = NULL;
+	}
+	err_free(mine);
+	return r;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+#include "lifecycle/attach_steps.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "kernel/caps.h"
+#include "kernel/proc.h"
+#include "security/lsm.h"
+
+extern char **environ;
+
+/* Raw set*id calls: glibc's wrappers would signal threads that this process does not have. */
+static int set_ids(uid_t uid, gid_t gid)
+{
+	if (gid != (gid_t)-1 && syscall(SYS_setresgid, gid, gid, gid) < 0)
+		return -errno;
+	if (uid != (uid_t)-1 && syscall(SYS_setresuid, uid, uid, uid) < 0)
+		return -errno;
+	return 0;
+}
+
+attr_noreturn static void die(struct attach_ctx *a, struct err *e)
+{
+	char frame[ERR_FRAME_MAX];
+	size_t n;
+
+	err_role(e, "attach");
+	n = err_pack(e, frame);
+	(void)!send(a->status_fd, frame, n, MSG_NOSIGNAL);
+	_exit(1);
+}
+
+static int drop_caps(struct attach_ctx *a, struct err **e)
+{
+	uint64_t all = (UINT64_C(2) << caps_last()) - 1;
+
+	return caps_drop_bounding(all & ~a->caps_keep, e);
+}
+
+/* A view of /proc and /sys that fits namespaces that were entered without the mount namespace. */
+static int remount_proc_sys(struct err **e)
+{
+	if (unshare(CLONE_NEWNS) < 0 || mount("", "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+		return err_set(e, errno, NULL, "cannot make a mount namespace");
+	if (umount2("/proc", MNT_DETACH) < 0 || mount("none", "/proc", "proc", 0, NULL) < 0)
+		return err_set(e, errno, NULL, "cannot mount /proc anew");
+	if (umount2("/sys", MNT_DETACH) < 0 || mount("none", "/sys", "sysfs", 0, NULL) < 0)
+		return err_set(e, errno, NULL, "cannot mount /sys anew");
+	return 0;
+}
+
+static int take_groups(struct attach_ctx *a, struct err **e)
+{
+	if (syscall(SYS_setgroups, a->set_groups ? a->n_groups : 0, a->groups) == 0)
+		return 0;
+	/* A user namespace may deny setgroups: then there is nothing of the caller's either. */
+	return errno == EPERM && !a->set_groups ? 0 : err_set(e, errno, NULL, "cannot set the groups");
+}
+
+static int take_stdio(struct attach_ctx *a, struct err **e)
+{
+	int r = 0;
+
+	if (a->pty.pts >= 0) {
+		if (setsid() < 0 || ioctl(a->pty.pts, TIOCSCTTY, 0) < 0)
+			return err_set(e, errno, NULL, "cannot take the terminal");
+		r = tty_stdio(a->pty.pts);
+	} else {
+		for (int i = 0; i < 3 && r == 0; i++)
+			if (a->stdio[i] >= 0 && a->stdio[i] != i && dup2(a->stdio[i], i) < 0)
+				r = -errno;
+		for (int i = 0; i < 3; i++)
+			if (fcntl(i, F_GETFD) >= 0)
+				(void)fcntl(i, F_SETFD, 0);
+		/* Without a terminal of its own the process must not reach the caller's. */
+		if (!isatty(0))
+			(void)setsid();
+	}
+	return r < 0 ? err_set(e, -r, NULL, "cannot set up stdio") : 0;
+}
+
+static void enter_cwd(const struct attach_ctx *a)
+{
+	char real[PATH_MAX];
+
+	if (a->cwd && chdir(a->cwd) == 0 && getcwd(real, sizeof(real)) && real[0] == '/')
+		return;
+	(void)!chdir("/");
+}
+
+static int child_steps(struct attach_ctx *a, struct err **e)
+{
+	int r = 0;
+
+	if ((a->flags & LXC_ATTACH_REMOUNT_PROC_SYS) && !a->own_mnt)
+		r = remount_proc_sys(e);
+	if (r == 0 && a->personality >= 0 && personality((unsigned long)a->personality) < 0)
+		r = err_set(e, errno, NULL, "cannot set the personality");
+	if (r == 0 && a->drop_caps)
+		r = drop_caps(a, e);
+	if (r == 0)
+		r = take_groups(a, e);
+	if (r == 0 && a->has_userns) {
+		r = set_ids(a->uid, a->gid);
+		if (r < 0)
+			return err_set(e, -r, NULL, "cannot become uid %u, gid %u in the container", a->uid, a->gid);
+		/* The change has made us traceable by the guest's root: not yet. */
+		(void)prctl(PR_SET_DUMPABLE, 0);
+	}
+	if (r == 0 && a->label)
+		r = lsm_set_label(a->label, a->flags & LXC_ATTACH_LSM_NOW ? false : true, a->proc_fd, e);
+	if (r == 0 && a->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		r = err_set(e, errno, NULL, "cannot set no_new_privs");
+	if (r == 0)
+		r = take_stdio(a, e);
+	if (r == 0)
+		(void)!fchown(0, a->uid, (gid_t)-1);
+	if (r == 0)
+		r = caps_clear_inherited(e);
+	if (r == 0 && a->seccomp.len) {
+		int listener = -EBADF;
+
+		r = seccomp_install(&a->seccomp, &listener, e);
+		fd_close(listener);
+	}
+	if (r == 0 && !a->has_userns) {
+		r = set_ids(a->uid, a->gid);
+		if (r < 0)
+			return err_set(e, -r, NULL, "cannot become uid %u, gid %u", a->uid, a->gid);
+	}
+	return r;
+}
+
+void attach_child(struct attach_ctx *a)
+{
+	struct err *e = NULL;
+	sigset_t none;
+	char go;
+
+	/* Until the function runs, nobody in the container may look at us. */
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	if (recv(a->status_fd, &go, 1, 0) != 1)
+		_exit(1);
+	enter_cwd(a);
+	if (child_steps(a, &e) < 0)
+		die(a, e);
+	(void)send(a->status_fd, "", 1, MSG_NOSIGNAL);
+	environ = a->env;
+	(void)sigemptyset(&none);
+	if (a->exec_only) {
+		(void)sigprocmask(SIG_SETMASK, &none, NULL);
+		(void)syscall(SYS_close_range, 3U, ~0U, 0U);
+	} else {
+		fd_close(a->status_fd);
+		fd_close(a->proc_fd);
+		/* What the function does not open itself does not survive its exec. */
+		(void)syscall(SYS_close_range, 3U, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */);
+	}
+	_exit(a->fn(a->payload));
+}
+
+void attach_transient(struct attach_ctx *a)
+{
+	struct err *e = NULL;
+	pid_t pid;
+
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	/* User first: the rights over the others come from it. Privileged callers keep theirs anyway. */
+	for (int i = 0; i < NS_COUNT; i++)
+		if (a->ns_fd[i] >= 0 && setns(a->ns_fd[i], ns_table[i].flag) < 0) {
+			(void)err_set(&e, errno, NULL, "cannot enter the container's %s namespace", ns_table[i].name);
+			die(a, e);
+		}
+	pid = proc_clone(CLONE_PARENT, -1, NULL, &e);
+	if (pid < 0)
+		die(a, e);
+	if (pid == 0)
+		attach_child(a);
+	/* First packet: the pid. The child waits for the caller's word. */
+	(void)send(a->status_fd, &pid, sizeof(pid), MSG_NOSIGNAL);
+	_exit(0);
+}

@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+#include "lifecycle/client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "config/system.h"
+#include "kernel/ns.h"
+#include "kernel/proc.h"
+#include "kernel/socket.h"
+#include "lifecycle/command.h"
+#include "lifecycle/instance.h"
+#include "lifecycle/revive.h"
+
+#define DEFAULT_TIMEOUT_MS 10000
+
+static int timeout_of(const struct target *t)
+{
+	return t->timeout_ms ? t->timeout_ms : DEFAULT_TIMEOUT_MS;
+}
+
+static int open_instance(const char *lxcpath, const char *name)
+{
+	auto_free char *rundir = system_rundir(NULL);
+
+	return rundir ? instance_dir(rundir, lxcpath, name, false, NULL) : -ENOENT;
+}
+
+/* The monitor that the state file names, if there is one of this boot. */
+static bool recorded_monitor(const char *lxcpath, const char *name, pid_t *ret)
+{
+	auto_close int dir = open_instance(lxcpath, name);
+	struct instance_state s = { 0 };
+	bool live;
+
+	if (dir < 0 || instance_read(dir, false, &s, NULL) < 0)
+		return false;
+	live = s.state != STATE_STOPPED && instance_alive(s.monitor_pid, s.monitor_start);
+	*ret = s.monitor_pid;
+	instance_state_done(&s);
+	return live;
+}
+
+bool client_peer_is_trusted(const char *lxcpath, const char *name, const struct ucred *peer)
+{
+	struct stat st;
+	pid_t recorded;
+
+	if (peer->uid != 0 && peer->uid != geteuid() &&
+	    (stat(lxcpath, &st) < 0 || st.st_uid != peer->uid))
+		return false;
+	if (peer->uid == 0 && geteuid() != 0)
+		return true; /* /proc of root's process may not tell us more */
+	/* A guest without a network namespace of its own could bind the name too. */
+	if (peer->pid > 0 && ns_is_shared(peer->pid, NS_PID) == 0)
+		return false;
+	return !recorded_monitor(lxcpath, name, &recorded) || recorded == peer->pid;
+}
+
+static int fail_connect(const struct target *t, int r, struct err **e)
+{
+	if (r == -ETIMEDOUT || r == -EAGAIN)
+		return err_monitor_silent(e, t->name, timeout_of(t) / 1000);
+	if (r == -ECONNREFUSED || r == -ECONNRESET || r == -EPIPE || r == -ENOENT) {
+		(void)err_not_running(e, t->name);
+		return -ECONNREFUSED;
+	}
+	return err_set(e, -r, NULL, "the command socket of container %s cannot be used", t->name);
+}
+
+/* A connection to the container's monitor, started anew where it has died. */
+static int dial(const struct target *t, struct err **e)
+{
+	char address[108];
+	struct ucred peer;
+	int fd, r;
+
+	command_address(t->lxcpath, t->name, address);
+	fd = socket_connect_abstract(address, SOCK_STREAM, timeout_of(t));
+	if (fd == -ECONNREFUSED && revive_monitor(t->lxcpath, t->name) > 0)
+		fd = socket_connect_abstract(address, SOCK_STREAM, timeout_of(t));
+	if (fd < 0)
+		return fail_connect(t, fd, e);
+	r = socket_peer(fd, &peer);
+	if (r < 0 || !client_peer_is_trusted(t->lxcpath, t->name, &peer)) {
+		fd_close(fd);
+		return r < 0 ? err_set(e, -r, NULL, "cannot tell who answers for container %s", t->name) :
+			       err_monitor_untrusted(e, t->name, peer.uid, peer.pid);
+	}
+	return fd;
+}
+
+struct reply {
+	struct cmd_reply head;
+	char *data;		/* owned, NUL-terminated beyond len */
+	int fd;
+};
+
+static void reply_done(struct reply *r)
+{
+	free(r->data);
+	fd_close(r->fd);
+	r->data = NULL;
+	r->fd = -EBADF;
+}
+
+static int send_request(int fd, int cmd, uintptr_t value, const void *data, size_t n)
+{
+	struct cmd_request req = { .cmd = cmd, .len = (int)n, .value = value };
+	int r = socket_send(fd, &req, sizeof(req), NULL, 0, true);
+
+	return r == 0 && n ? socket_send(fd, data, n, NULL, 0, false) : r;
+}
+
+static int read_reply(int fd, const struct target *t, struct reply *ret, struct err **e)
+{
+	struct reply r = { .fd = -EBADF };
+	size_t fds = 0;
+	int rc = socket_recv(fd, &r.head, sizeof(r.head), &r.fd, 1, &fds, timeout_of(t));
+
+	if (rc < 0)
+		return fail_connect(t, rc, e);
+	if (r.head.len < 0 || (unsigned)r.head.len > CMD_REPLY_MAX) {
+		reply_done(&r);
+		return err_monitor_protocol(e, t->name);
+	}
+	r.data = malloc((size_t)r.head.len + 1);
+	if (!r.data) {
+		reply_done(&r);
+		return err_no_memory(e);
+	}
+	if (r.head.len)
+		rc = socket_recv(fd, r.data, (size_t)r.head.len, NULL, 0, NULL, timeout_of(t));
+	if (rc < 0) {
+		reply_done(&r);
+		return fail_connect(t, rc, e);
+	}
+	r.data[r.head.len] = '\0';
+	*ret = r;
+	return 0;
+}
+
+/* A refusal of our own commands carries a chain. */
+static int refused(const struct target *t, struct reply *r, struct err **e)
+{
+	int rc = r->head.ret;
+	struct err *theirs = r->head.len > 0 ? err_unpack(r->data, (size_t)r->head.len) : NULL;
+
+	if (theirs) {
+		if (e) {
+			err_free(*e);
+			*e = theirs;
+			theirs = NULL;
+		}
+		err_free(theirs);
+	} else if (rc == -EPERM || rc == -EACCES) {
+		(void)err_monitor_refused(e, t->name);
+	} else {
+		(void)err_set(e, -rc, NULL, "the monitor of container %s refuses", t->name);
+	}
+	reply_done(r);
+	return rc;
+}
+
+/* One request and its reply. *ret is the caller's to release on success. */
+static int call(const struct target *t, int cmd, uintptr_t value, const void *data, size_t n, struct reply *ret,
+		struct err **e)
+{
+	auto_close int fd = dial(t, e);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = send_request(fd, cmd, value, data, n);
+	if (r < 0)
+		return fail_connect(t, r, e);
+	r = read_reply(fd, t, ret, e);
+	if (r < 0)
+		return r;
+	return ret->head.ret < 0 ? refused(t, ret, e) : 0;
+}
+
+int client_state(const struct target *t, enum lxc_state *ret, struct err **e)
+{
+	struct err *mine = NULL;
+	struct reply r;
+	int rc = call(t, CMD_GET_STATE, 0, NULL, 0, &r, &mine), state;
+
+	if (rc == -ECONNREFUSED) {
+		err_free(mine);
+		*ret = STATE_STOPPED;
+		return 0;
+	}
+	if (rc < 0) {
+		if (e)
+			*e = mine;
+		else
+			err_free(mine);
+		return rc;
+	}
+	state = INT_FROM_PTR(r.head.value);
+	reply_done(&r);
+	if (!state_name(state))
+		return err_monitor_protocol(e, t->name);
+	*ret = (enum lxc_state)state;
+	return 0;
+}
+
+int client_init_pid(const struct target *t, pid_t *ret, struct err **e)
+{
+	struct reply r;
+	int rc = call(t, CMD_GET_INIT_PID, 0, NULL, 0, &r, e);
+	pid_t pid;
+
+	if (rc < 0)
+		return rc;
+	pid = (pid_t)INT_FROM_PTR(r.head.value);
+	reply_done(&r);
+	if (pid <= 0) {
+		(void)err_not_running(e, t->name);
+		return -ECONNREFUSED;
+	}
+	*ret = pid;
+	return 0;
+}
+
+static int call_fd(const struct target *t, int cmd, struct err **e)
+{
+	struct reply r;
+	int rc = call(t, cmd, 0, NULL, 0, &r, e), fd;
+
+	if (rc < 0)
+		return rc;
+	fd = take_fd(&r.fd);
+	reply_done(&r);
+	return fd >= 0 ? fd : err_monitor_protocol(e, t->name);
+}
+
+int client_init_pidfd(const struct target *t, struct err **e)
+{
+	return call_fd(t, CMD_GET_INIT_PIDFD, e);
+}
+
+int client_devpts_fd(const struct target *t, struct err **e)
+{
+	return call_fd(t, CMD_GET_DEVPTS_FD, e);
+}
+
+int client_seccomp_fd(const struct target *t, struct err **e)
+{
+	return call_fd(t, CMD_GET_SECCOMP_FD, e);
+}
+
+int client_clone_flags(const struct target *t, int *ret, struct err **e)
+{
+	struct reply r;
+	int rc = call(t, CMD_GET_CLONE_FLAGS, 0, NULL, 0, &r, e);
+
+	if (rc < 0)
+		return rc;
+	*ret = INT_FROM_PTR(r.head.value);
+	reply_done(&r);
+	return 0;
+}
+
+int client_cgroup_path(const struct target *t, const char *controller, bool limit, char **ret, struct err **e)
+{
+	struct reply r;
+	int rc = call(t, limit ? CMD_GET_LIMIT_CGROUP : CMD_GET_CGROUP, 0, controller,
+		      controller ? strlen(controller) + 1 : 0, &r, e);
+
+	if (rc < 0)
+		return rc;
+	*ret = take_ptr(r.data);
+	reply_done(&r);
+	return 0;
+}
+
+int client_config_item(const struct target *t, const char *key, char **ret, struct err **e)
+{
+	struct reply r;
+	int rc = call(t, CMD_GET_CONFIG_ITEM, 0, key, strlen(key) + 1, &r, e);
+
+	if (rc < 0)
+		return rc;
+	if (!r.head.len) {
+		reply_done(&r);
+		return err_set(e, ENOENT, NULL, "%s is not set in the running configuration of %s", key, t->name);
+	}
+	*ret = take_ptr(r.data);
+	reply_done(&r);
+	return 0;
+}
+
+int client_stop(const struct target *t, struct err **e)
+{
+	struct err *mine = NULL;
+	auto_close int fd = dial(t, &mine);
+	struct cmd_reply reply;
+	int r;
+
+	if (fd == -ECONNREFUSED) {
+		err_free(mine);
+		return 0;
+	}
+	if (fd < 0) {
+		if (e)
+			*e = mine;
+		else
+			err_free(mine);
+		return fd;
+	}
+	r = send_request(fd, CMD_STOP, 0, NULL, 0);
+	if (r < 0)
+		return r == -EPIPE || r == -ECONNRESET ? 0 : fail_connect(t, r, e);
+	/* The end of the connection is the answer; hooks at the end may take their time. */
+	r = socket_recv(fd, &reply, sizeof(reply), NULL, 0, NULL, t->timeout_ms > 0 ? t->timeout_ms : -1);
+	if (r == -ECONNRESET)
+		return 0;
+	if (r < 0)
+		return fail_connect(t, r, e);
+	if (reply.ret == -EPERM)
+		return err_monitor_refused(e, t->name);
+	return reply.ret < 0 ? err_set(e, -reply.ret, NULL, "the monitor of container %s refuses", t->name) : 0;
+}
+
+int client_signal(const struct target *t, int sig, struct err **e)
+{
+	auto_close int fd = client_init_pidfd(t, e);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = proc_pidfd_send(fd, sig);
+	return r < 0 ? err_set(e, -r, NULL, "signal %d cannot be sent to container %s", sig, t->name) : 0;
+}
+
+int client_freeze(const struct target *t, bool frozen, struct err **e)
+{
+	struct target longer = *t;
+	struct reply r;
+	int rc;
+
+	if (!longer.timeout_ms)
+		longer.timeout_ms = 3 * DEFAULT_TIMEOUT_MS;
+	rc = call(&longer, frozen ? CMD_FREEZE : CMD_UNFREEZE, 0, NULL, 0, &r, e);
+	if (rc == 0)
+		reply_done(&r);
+	return rc;
+}
+
+int client_cgroup_get(const struct target *t, const char *file, struct buf *b, struct err **e)
+{
+	struct reply r;
+	int rc = call(t, CMD_CGROUP_GET, 0, file, strlen(file) + 1, &r, e);
+
+	if (rc < 0)
+		return rc;
+	buf_add(b, r.data, (size_t)r.head.len);
+	reply_done(&r);
+	return buf_ok(b) ? 0 : err_no_memory(e);
+}
+
+int client_cgroup_set(const struct target *t, const char *file, const char *value, struct err **e)
+{
+	auto_buf struct buf data = BUF_INIT(CMD_DATA_MAX);
+	struct reply r;
+	int rc;
+
+	buf_add(&data, file, strlen(file) + 1);
+	buf_add(&data, value, strlen(value) + 1);
+	if (!buf_ok(&data))
+		return err_set(e, E2BIG, NULL, "the value for %s is too long", file);
+	rc = call(t, CMD_CGROUP_SET, 0, data.p, data.len, &r, e);
+	if (rc == 0)
+		reply_done(&r);
+	return rc;
+}
+
+int client_cgroup_attach(const struct target *t, pid_t pid, struct err **e)
+{
+	struct reply r;
+	int rc = call(t, CMD_CGROUP_ATTACH, PTR_FROM_INT(pid), NULL, 0, &r, e);
+
+	if (rc == 0)
+		reply_done(&r);
+	return rc;
+}
+
+int client_tty(const struct target *t, int *num, int *ret_ptx, struct err **e)
+{
+	auto_close int fd = dial(t, e);
+	struct reply r;
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	rc = send_request(fd, CMD_GET_TTY_FD, PTR_FROM_INT(*num), NULL, 0);
+	if (rc < 0)
+		return fail_connect(t, rc, e);
+	rc = read_reply(fd, t, &r, e);
+	if (rc < 0)
+		return rc;
+	if (r.head.ret < 0 || r.fd < 0) {
+		rc = r.head.ret < 0 ? r.head.ret : -EPROTO;
+		reply_done(&r);
+		if (rc == -EBUSY)
+			return err_tty_busy(e, t->name, *num);
+		if (rc == -EINVAL || rc == -ENODEV)
+			return err_tty_missing(e, t->name, *num);
+		return err_set(e, -rc, NULL, "no terminal of container %s can be had", t->name);
+	}
+	*num = INT_FROM_PTR(r.head.value);
+	*ret_ptx = take_fd(&r.fd);
+	reply_done(&r);
+	return take_fd(&fd);
+}
+
+int client_console_log(const struct target *t, bool do_read, bool clear, uint64_t max, char **data,
+		       uint64_t *ret_len, struct err **e)
+{
+	struct console_log_request req = { .clear = clear, .read = do_read, .read_max = max };
+	struct reply r;
+	int rc = call(t, CMD_CONSOLE_LOG, 0, &req, sizeof(req), &r, e);
+
+	if (rc < 0)
+		return rc;
+	*ret_len = r.head.len > 0 ? (uint64_t)r.head.len - 1 : 0;
+	*data = r.head.len > 0 ? take_ptr(r.data) : NULL;
+	reply_done(&r);
+	return 0;
+}
+
+int client_subscribe(const struct target *t, unsigned mask, bool survive_reboot, enum lxc_state *ret_now,
+		     int *ret_fd, struct err **e)
+{
+	auto_close int fd = dial(t, e);
+	int wanted[STATE_MAX] = { 0 }, rc, state;
+	struct reply r;
+
+	if (fd < 0)
+		return fd;
+	for (int i = 0; i < STATE_MAX; i++)
+		wanted[i] = (mask >> i) & 1;
+	if (survive_reboot && wanted[STATE_RUNNING])
+		wanted[STATE_RUNNING] = 2;
+	rc = send_request(fd, CMD_ADD_STATE_CLIENT, 0, wanted, sizeof(wanted));
+	if (rc < 0)
+		return fail_connect(t, rc, e);
+	rc = read_reply(fd, t, &r, e);
+	if (rc < 0)
+		return rc;
+	if (r.head.ret < 0)
+		return refused(t, &r, e);
+	state = INT_FROM_PTR(r.head.value);
+	reply_done(&r);
+	*ret_fd = state == STATE_MAX ? take_fd(&fd) : -1;
+	if (state != STATE_MAX)
+		*ret_now = (enum lxc_state)state;
+	return 0;
+}
+
+int client_wait_fd(int fd, int timeout_ms, enum lxc_state *ret)
+{
+	struct state_message msg;
+	int r = socket_recv(fd, &msg, sizeof(msg), NULL, 0, NULL, timeout_ms);
+
+	if (r == -ECONNRESET || r == -EPIPE) {
+		*ret = STATE_STOPPED;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	if (!state_name(msg.value))
+		return -EPROTO;
+	*ret = (enum lxc_state)msg.value;
+	return 0;
+}
+
+int client_instance(const struct target *t, struct instance *ret, struct err **e)
+{
+	auto_close int dir = open_instance(t->lxcpath, t->name);
+	struct instance_state s = { 0 };
+	int r;
+
+	if (dir < 0)
+		return err_set(e, ENOENT, NULL, "nothing is recorded of container %s", t->name);
+	r = instance_read(dir, false, &s, e);
+	if (r < 0)
+		return r == -ENOENT || r == -ESTALE ?
+			       err_set(e, ENOENT, NULL, "nothing is recorded of container %s", t->name) :
+			       r;
+	*ret = (struct instance){ .exit_status = s.exit_status, .monitor_pid = s.monitor_pid };
+	if (s.state != STATE_STOPPED && instance_alive(s.init_pid, s.init_start)) {
+		ret->init_pid = s.init_pid;
+		ret->init_start = s.init_start;
+	}
+	ret->last_error = take_ptr(s.error);
+	instance_state_done(&s);
+	return 0;
+}
+
+void instance_done(struct instance *i)
+{
+	free(i->last_error);
+	strv_done(&i->nics);
+	*i = (struct instance){ .exit_status = -1 };
+}
+
+/* "@LXCPATH/NAME/command" of /proc/net/unix; a hashed one is asked for its name. */
+static int add_active(const char *lxcpath, char *path, struct strv *names)
+{
+	const char *prefix = lxcpath ? str_after(path, lxcpath) : path;
+	char *slash;
+
+	if (!str_ends(path, "/command"))
+		return 0;
+	path[strlen(path) - strlen("/command")] = '\0';
+	slash = strrchr(path, '/');
+	if (path[0] != '/' || !slash)
+		return 0;
+	if (lxcpath && (!prefix || strlen(lxcpath) != (size_t)(slash - path)))
+		return 0;
+	if (name_check(slash + 1, NULL) < 0 || strv_has(names, lxcpath ? slash + 1 : path))
+		return 0;
+	return strv_add(names, lxcpath ? slash + 1 : path);
+}
+
+int client_active(const char *lxcpath, struct strv *names, struct err **e)
+{
+	auto_fclose FILE *f = fopen("/proc/net/unix", "re");
+	auto_free char *line = NULL;
+	size_t size = 0;
+
+	if (!f)
+		return err_set(e, errno, NULL, "cannot read /proc/net/unix");
+	while (getline(&line, &size, f) > 0) {
+		char *at = strchr(line, '@');
+
+		line[strcspn(line, "\n")] = '\0';
+		if (at && add_active(lxcpath, at + 1, names) < 0)
+			return err_no_memory(e);
+	}
+	strv_sort(names);
+	return 0;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* command - the wire format of the command socket: LXC's frames and numbers (0-25) so that its
+ * tools and ours understand each other, and our own commands from 64 on. Host byte order; both ends
+ * are on one machine. Pure: no I/O here. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+enum command {
+	CMD_GET_TTY_FD = 0,
+	CMD_TERMINAL_WINCH = 1,
+	CMD_STOP = 2,
+	CMD_GET_STATE = 3,
+	CMD_GET_INIT_PID = 4,
+	CMD_GET_CLONE_FLAGS = 5,
+	CMD_GET_CGROUP = 6,
+	CMD_GET_CONFIG_ITEM = 7,
+	CMD_GET_NAME = 8,
+	CMD_GET_LXCPATH = 9,
+	CMD_ADD_STATE_CLIENT = 10,
+	CMD_CONSOLE_LOG = 11,
+	CMD_SERVE_STATE_CLIENTS = 12,
+	CMD_SECCOMP_ADD_LISTENER = 13,
+	CMD_ADD_BPF_DEVICE = 14,
+	CMD_FREEZE = 15,
+	CMD_UNFREEZE = 16,
+	CMD_GET_CGROUP2_FD = 17,
+	CMD_GET_INIT_PIDFD = 18,
+	CMD_GET_LIMIT_CGROUP = 19,
+	CMD_GET_LIMIT_CGROUP2_FD = 20,
+	CMD_GET_DEVPTS_FD = 21,
+	CMD_GET_SECCOMP_FD = 22,
+	CMD_GET_CGROUP_CTX = 23,
+	CMD_GET_CGROUP_FD = 24,
+	CMD_GET_LIMIT_CGROUP_FD = 25,
+	/* ours */
+	CMD_HELLO = 64,			/* -> our version number in the pointer */
+	CMD_CGROUP_GET = 65,		/* file name -> content */
+	CMD_CGROUP_SET = 66,		/* "FILE\0VALUE\0" -> ret */
+	CMD_CGROUP_ATTACH = 67,		/* pid in the pointer -> ret; the peer must own the process */
+	CMD_LAST_ERROR = 68,		/* -> text of the last refusal on this monitor */
+};
+
+#define CMD_DATA_MAX 8192
+#define CMD_REPLY_MAX (16U << 20)
+
+/* Both directions: 16 bytes on 64-bit, then len bytes. Small integers travel in the pointer. */
+struct cmd_request {
+	int cmd;
+	int len;
+	uintptr_t value;
+};
+struct cmd_reply {
+	int ret;
+	int len;
+	uintptr_t value;
+};
+
+#define PTR_FROM_INT(i) ((uintptr_t)(intptr_t)(i))
+#define INT_FROM_PTR(p) ((int)(intptr_t)(p))
+
+/* What state clients and the monitor's event fifo get. */
+struct state_message {
+	int type;			/* 0 state, 1 priority, 2 exit code */
+	char name[256];
+	int value;
+};
+
+/* Payload of CMD_CONSOLE_LOG. */
+struct console_log_request {
+	_Bool clear, read;
+	uint64_t read_max;
+	_Bool write_logfile;
+};
+
+/* The abstract address of a container's command socket: "LXCPATH/NAME/command", or a hash when that
+ * is too long. out has room for 108 bytes. */
+void command_address(const char *lxcpath, const char *name, char out[108]);

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* One short function per command; the table at the end. All run in the monitor. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/compiler.h"
+#include "config/key.h"
+#include "kernel/proc.h"
+#include "lifecycle/monitor.h"
+#include "lifecycle/server.h"
+
+#undef LOG_CATEGORY
+#define LOG_CATEGORY "commands"
+#define TIFFIN_PROTOCOL 1
+
+struct tty_claim {
+	unsigned tty;		/* 0: the console */
+};
+
+/* The request's data as a string: its own NUL must be inside. NULL if it is none. */
+static const char *text_of(const struct cmd_request *req, const char *data)
+{
+	return req->len > 0 && memchr(data, '\0', (size_t)req->len) ? data : NULL;
+}
+
+static int reply_error(struct monitor *m, struct client *c, int r, struct err *e)
+{
+	auto_free char *line = err_line(e);
+
+	if (line)
+		log_error(&m->r->log, "%s", line);
+	err_free(e);
+	return client_reply(c, r, PTR_FROM_INT(r));
+}
+
+/* Our own commands: the chain goes back with the refusal. */
+static int reply_chain(struct monitor *m, struct client *c, int r, struct err *e)
+{
+	char frame[ERR_FRAME_MAX];
+	size_t n = err_pack(e, frame);
+
+	err_free(e);
+	return client_reply_data(c, r, frame, n);
+}
+
+static int get_state(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	return client_reply(c, 0, PTR_FROM_INT(m->r->state));
+}
+
+static int get_init_pid(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	return client_reply(c, 0, PTR_FROM_INT(m->r->init_pid > 0 ? m->r->init_pid : -1));
+}
+
+static int get_clone_flags(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	return client_reply(c, 0, (uintptr_t)m->r->all_flags);
+}
+
+static int send_path(struct client *c, const char *path)
+{
+	return path ? client_reply_data(c, 0, path, strlen(path) + 1) : client_reply(c, -ENODEV, 0);
+}
+
+static int get_cgroup(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	return send_path(c, cgroup_path(m->r->cgroups, text_of(req, data), false));
+}
+
+static int get_limit_cgroup(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	return send_path(c, cgroup_path(m->r->cgroups, text_of(req, data), true));
+}
+
+static int get_config_item(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	const char *key = text_of(req, data);
+	auto_buf struct buf b = BUF_INIT(1U << 20);
+	int r = key ? key_get(m->r->conf, key, &b, NULL) : -EINVAL;
+
+	if (r < 0 || !buf_ok(&b) || !b.len)
+		return client_reply(c, -ENOENT, 0);
+	buf_addc(&b, '\0');
+	return client_reply_data(c, 0, b.p, b.len);
+}
+
+static int get_name(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	return client_reply_data(c, 0, m->r->name, strlen(m->r->name) + 1);
+}
+
+static int get_lxcpath(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	return client_reply_data(c, 0, m->r->lxcpath, strlen(m->r->lxcpath) + 1);
+}
+
+static int reply_fd(struct client *c, int fd)
+{
+	return fd >= 0 ? client_reply_fd(c, 0, (uintptr_t)0, fd) : client_reply(c, -EBADF, PTR_FROM_INT(-EBADF));
+}
+
+static int get_init_pidfd(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	return reply_fd(c, m->r->init_pidfd);
+}
+
+static int get_devpts_fd(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	return reply_fd(c, m->r->devpts_fd);
+}
+
+static int get_seccomp_fd(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	return reply_fd(c, m->r->seccomp_fd);
+}
+
+static int get_cgroup2_fd(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	return reply_fd(c, cgroup_payload_fd(m->r->cgroups));
+}
+
+static int get_limit_cgroup2_fd(struct monitor *m, struct client *c, const struct cmd_request *req,
+				const char *data)
+{
+	return reply_fd(c, cgroup_limit_fd(m->r->cgroups));
+}
+
+/* No answer on success: the connection's end, with the monitor's, is the answer. */
+static int stop(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	struct err *e = NULL;
+	int r;
+
+	log_notice(&m->r->log, "stop asked for by uid %u, pid %d", client_creds(c)->uid, client_creds(c)->pid);
+	r = monitor_stop(m, &e);
+	if (r < 0)
+		return reply_error(m, c, r, e);
+	client_hold(c, NULL, NULL);
+	return 0;
+}
+
+static void release_tty(struct monitor *m, void *arg)
+{
+	struct tty_claim *claim = arg;
+
+	if (claim->tty == 0 && m->console)
+		console_client_gone(m->console);
+	if (claim->tty > 0)
+		m->tty_holder[claim->tty - 1] = NULL;
+	free(claim);
+}
+
+static int free_tty(const struct monitor *m, int wanted)
+{
+	const struct run *r = m->r;
+
+	if (wanted > (int)r->tty_count)
+		return -EINVAL;
+	if (wanted > 0)
+		return m->tty_holder[wanted - 1] ? -EBUSY : wanted;
+	for (unsigned i = 0; i < r->tty_count; i++)
+		if (!m->tty_holder[i])
+			return (int)i + 1;
+	return -EBUSY;
+}
+
+static int get_tty_fd(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	int wanted = INT_FROM_PTR(req->value), n = 0, r = 0;
+	struct tty_claim *claim;
+	auto_close int fd = -EBADF;
+
+	if (req->len >= (int)sizeof(int))
+		memcpy(&wanted, data, sizeof(wanted));
+	if (wanted == 0)
+		r = m->console ? console_client(m->console, &fd, NULL) : -ENODEV;
+	else
+		r = n = free_tty(m, wanted);
+	if (r < 0)
+		return client_reply(c, r, PTR_FROM_INT(r));
+	claim = calloc(1, sizeof(*claim));
+	if (!claim)
+		return -ENOMEM;
+	claim->tty = (unsigned)n;
+	if (n > 0)
+		m->tty_holder[n - 1] = c;
+	client_hold(c, release_tty, claim);
+	return client_reply_fd(c, 0, PTR_FROM_INT(n), n > 0 ? m->r->ttys[n - 1].ptx : fd);
+}
+
+static int winch(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	return client_reply(c, 0, 0);
+}
+
+static int add_state_client(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	int wanted[STATE_MAX];
+	unsigned mask = 0;
+
+	if (req->len != (int)sizeof(wanted))
+		return -EINVAL;
+	memcpy(wanted, data, sizeof(wanted));
+	for (int i = 0; i < STATE_MAX; i++)
+		if (wanted[i])
+			mask |= 1U << i;
+	/* 2 in the RUNNING slot: tell me of the next RUNNING, not of this one. */
+	if ((mask & (1U << m->r->state)) && !(wanted[STATE_RUNNING] == 2 && m->r->state == STATE_RUNNING))
+		return client_reply(c, 0, PTR_FROM_INT(m->r->state));
+	client_subscribe_states(c, mask, wanted[STATE_RUNNING] == 2);
+	return client_reply(c, 0, PTR_FROM_INT(STATE_MAX));
+}
+
+static int console_log(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	struct console_log_request want;
+	auto_free char *text = NULL;
+	uint64_t n = 0;
+	int r;
+
+	if (req->len != (int)sizeof(want))
+		return -EINVAL;
+	memcpy(&want, data, sizeof(want));
+	r = m->console ? console_ring_read(m->console, want.read, want.clear, want.read_max, &text, &n) : -EFAULT;
+	if (r < 0)
+		return client_reply(c, r, 0);
+	return client_reply_data(c, 0, text ? text : "", text ? n + 1 : 0);
+}
+
+static int freeze(struct monitor *m, struct client *c, bool frozen, int timeout_s)
+{
+	struct run *run = m->r;
+	struct err *e = NULL;
+	int r;
+
+	if (run->state != STATE_RUNNING && run->state != STATE_FROZEN)
+		return client_reply(c, -EBUSY, PTR_FROM_INT(-EBUSY));
+	(void)monitor_set_state(run, frozen ? STATE_FREEZING : STATE_THAWED, NULL);
+	r = cgroup_freeze(run->cgroups, frozen, timeout_s > 0 && timeout_s < 3600 ? timeout_s * 1000 : 10000, &e);
+	if (r < 0) {
+		(void)monitor_set_state(run, STATE_RUNNING, NULL);
+		return reply_error(m, c, r, e);
+	}
+	(void)monitor_set_state(run, frozen ? STATE_FROZEN : STATE_RUNNING, NULL);
+	return client_reply(c, 0, 0);
+}
+
+static int do_freeze(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	return freeze(m, c, true, INT_FROM_PTR(req->value));
+}
+
+static int do_unfreeze(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	return freeze(m, c, false, INT_FROM_PTR(req->value));
+}
+
+/* A peer that changed the state itself (LXC's freezer works in the client) has us tell the others. */
+static int serve_state_clients(struct monitor *m, struct client *c, const struct cmd_request *req,
+			       const char *data)
+{
+	int state = INT_FROM_PTR(req->value);
+
+	if (!state_name(state) || (m->r->state != STATE_RUNNING && m->r->state != STATE_FROZEN &&
+				   m->r->state != STATE_FREEZING))
+		return client_reply(c, -EINVAL, 0);
+	if (state != STATE_RUNNING && state != STATE_FREEZING && state != STATE_FROZEN && state != STATE_THAWED)
+		return client_reply(c, -EINVAL, 0);
+	(void)monitor_set_state(m->r, (enum lxc_state)state, NULL);
+	return client_reply(c, 0, 0);
+}
+
+static int hello(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	return client_reply(c, 0, TIFFIN_PROTOCOL);
+}
+
+static int do_cgroup_get(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	const char *file = text_of(req, data);
+	auto_buf struct buf b = BUF_INIT(4U << 20);
+	struct err *e = NULL;
+	int r = file ? cgroup_get(m->r->cgroups, file, &b, &e) : -EINVAL;
+
+	return r < 0 ? reply_chain(m, c, r, e) : client_reply_data(c, 0, buf_str(&b), b.len);
+}
+
+static int do_cgroup_set(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	const char *file = text_of(req, data), *value;
+	struct err *e = NULL;
+	size_t n;
+	int r;
+
+	if (!file)
+		return -EINVAL;
+	n = strlen(file) + 1;
+	value = data + n;
+	if (n >= (size_t)req->len || !memchr(value, '\0', (size_t)req->len - n))
+		return -EINVAL;
+	if (strcmp(file, "devices.allow") == 0 || strcmp(file, "devices.deny") == 0)
+		r = cgroup_device_change(m->r->cgroups, strcmp(file, "devices.allow") == 0, value, &e);
+	else
+		r = cgroup_set(m->r->cgroups, file, value, &e);
+	return r < 0 ? reply_chain(m, c, r, e) : client_reply(c, 0, 0);
+}
+
+/* Moves a process of the peer's own into the payload. */
+static int do_cgroup_attach(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	pid_t pid = (pid_t)INT_FROM_PTR(req->value);
+	struct err *e = NULL;
+	uid_t uid;
+	gid_t gid;
+	int r;
+
+	if (pid <= 1 || proc_owner(pid, &uid, &gid) < 0 ||
+	    (client_creds(c)->uid != 0 && client_creds(c)->uid != uid))
+		return client_reply(c, -EPERM, 0);
+	r = cgroup_attach(m->r->cgroups, pid, &e);
+	return r < 0 ? reply_chain(m, c, r, e) : client_reply(c, 0, 0);
+}
+
+static const struct {
+	int cmd;
+	command_fn fn;
+} table[] = {
+	{ CMD_GET_TTY_FD, get_tty_fd },
+	{ CMD_TERMINAL_WINCH, winch },
+	{ CMD_STOP, stop },
+	{ CMD_GET_STATE, get_state },
+	{ CMD_GET_INIT_PID, get_init_pid },
+	{ CMD_GET_CLONE_FLAGS, get_clone_flags },
+	{ CMD_GET_CGROUP, get_cgroup },
+	{ CMD_GET_CONFIG_ITEM, get_config_item },
+	{ CMD_GET_NAME, get_name },
+	{ CMD_GET_LXCPATH, get_lxcpath },
+	{ CMD_ADD_STATE_CLIENT, add_state_client },
+	{ CMD_CONSOLE_LOG, console_log },
+	{ CMD_SERVE_STATE_CLIENTS, serve_state_clients },
+	{ CMD_FREEZE, do_freeze },
+	{ CMD_UNFREEZE, do_unfreeze },
+	{ CMD_GET_CGROUP2_FD, get_cgroup2_fd },
+	{ CMD_GET_INIT_PIDFD, get_init_pidfd },
+	{ CMD_GET_LIMIT_CGROUP, get_limit_cgroup },
+	{ CMD_GET_LIMIT_CGROUP2_FD, get_limit_cgroup2_fd },
+	{ CMD_GET_DEVPTS_FD, get_devpts_fd },
+	{ CMD_GET_SECCOMP_FD, get_seccomp_fd },
+	{ CMD_HELLO, hello },
+	{ CMD_CGROUP_GET, do_cgroup_get },
+	{ CMD_CGROUP_SET, do_cgroup_set },
+	{ CMD_CGROUP_ATTACH, do_cgroup_attach },
+};
+
+command_fn command_handler(int cmd)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
+		if (table[i].cmd == cmd)
+			return table[i].fn;
+	return NULL;
+}

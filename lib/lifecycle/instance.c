@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+#include "lifecycle/instance.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/num.h"
+#include "base/path.h"
+#include "base/strv.h"
+#include "kernel/proc.h"
+#include "lifecycle/states.h"
+
+#define STATE_SIZE_MAX (1U << 20)
+#define CONFIG_SIZE_MAX (8U << 20)
+
+/* One component: opened (made) without following symlinks, owned by us, not writable by others. */
+static int open_component(int at, const char *name, bool create, mode_t mode, struct err **e)
+{
+	auto_close int fd = -EBADF;
+	struct stat st;
+
+	if (create && mkdirat(at, name, mode) < 0 && errno != EEXIST)
+		return err_set(e, errno, NULL, "cannot create %s in the run directory", name);
+	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return -ENOENT;
+	if (fd < 0)
+		return err_set(e, errno, NULL, "cannot open %s in the run directory", name);
+	if (fstat(fd, &st) < 0)
+		return err_set(e, errno, NULL, "cannot stat %s in the run directory", name);
+	if (st.st_uid != geteuid() || (st.st_mode & 022))
+		return err_untrusted_directory(e, name, (unsigned)st.st_uid);
+	return take_fd(&fd);
+}
+
+int instance_dir(const char *rundir, const char *lxcpath, const char *name, bool create, struct err **e)
+{
+	auto_free char *below = NULL;
+	auto_close int fd = -EBADF;
+	auto_strv struct strv parts = { 0 };
+
+	if (asprintf(&below, "lxc/instance/%s/%s", lxcpath, name) < 0)
+		return err_no_memory(e);
+	if (path_has_dotdot(below))
+		return err_set(e, EINVAL, NULL, "lxcpath %s contains '..'", lxcpath);
+	fd = open(rundir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT && create && mkdir(rundir, 0700) == 0)
+		fd = open(rundir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT && !create)
+		return -ENOENT;
+	if (fd < 0)
+		return err_set(e, errno, NULL, "cannot open run directory %s", rundir);
+	if (strv_split(&parts, below, "/") < 0)
+		return err_no_memory(e);
+	for (size_t i = 0; i < parts.n; i++) {
+		/* "lxc" is shared with lock files and lxc-net, hence readable. */
+		int next = open_component(fd, parts.v[i], create, i == 0 ? 0755 : 0700, e);
+
+		if (next < 0)
+			return next;
+		fd_replace(&fd, next);
+	}
+	return take_fd(&fd);
+}
+
+static void add_block(struct buf *b, const char *key, const char *text)
+{
+	if (text)
+		buf_addf(b, "%s %zu\n%s\n", key, strlen(text), text);
+}
+
+int instance_write(int dirfd, const struct instance_state *s, struct err **e)
+{
+	auto_buf struct buf b = BUF_INIT(STATE_SIZE_MAX);
+
+	buf_addf(&b, "tiffin-state 1\nstate %s\n", state_name(s->state));
+	buf_addf(&b, "monitor %d %llu\n", s->monitor_pid, (unsigned long long)s->monitor_start);
+	buf_addf(&b, "init %d %llu\n", s->init_pid, (unsigned long long)s->init_start);
+	buf_addf(&b, "flags %llu\n", (unsigned long long)s->all_flags);
+	buf_addf(&b, "exit %d\n", s->exit_status);
+	buf_addf(&b, "application %d\n", s->application);
+	add_block(&b, "boot", s->boot_id);
+	add_block(&b, "error", s->error);
+	add_block(&b, "cgroups", s->cgroups);
+	add_block(&b, "net", s->net);
+	if (!buf_ok(&b))
+		return err_no_memory(e);
+	return io_replace(dirfd, "state", buf_str(&b), b.len, 0600, e);
+}
+
+int instance_write_config(int dirfd, const char *text, size_t len, struct err **e)
+{
+	return io_replace(dirfd, "config", text, len, 0600, e);
+}
+
+/* Two numbers of a line "KEY A B". */
+static int read_pair(const char *line, pid_t *pid, uint64_t *start)
+{
+	auto_free char *copy = strdup(line);
+	char *space = copy ? strchr(copy, ' ') : NULL;
+	int64_t v;
+
+	if (!space)
+		return -EINVAL;
+	*space = '\0';
+	if (num_i64(copy, 10, 0, INT32_MAX, &v) < 0 || num_u64(space + 1, 10, UINT64_MAX, start) < 0)
+		return -EINVAL;
+	*pid = (pid_t)v;
+	return 0;
+}
+
+static int read_field(struct instance_state *s, const char *key, const char *value)
+{
+	uint64_t n;
+
+	if (strcmp(key, "state") == 0) {
+		s->state = (int)state_by_name(value);
+		return s->state == STATE_MAX ? -EINVAL : 0;
+	}
+	if (strcmp(key, "monitor") == 0)
+		return read_pair(value, &s->monitor_pid, &s->monitor_start);
+	if (strcmp(key, "init") == 0)
+		return read_pair(value, &s->init_pid, &s->init_start);
+	if (strcmp(key, "flags") == 0)
+		return num_u64(value, 10, UINT64_MAX, &s->all_flags);
+	if (strcmp(key, "exit") == 0)
+		return num_int(value, 10, &s->exit_status);
+	if (strcmp(key, "application") == 0) {
+		int r = num_u64(value, 10, 1, &n);
+
+		s->application = r == 0 && n;
+		return r;
+	}
+	return 0;
+}
+
+/* Blocks carry their length, so that their text may be anything. */
+static char **block_of(struct instance_state *s, const char *key)
+{
+	if (strcmp(key, "boot") == 0)
+		return &s->boot_id;
+	if (strcmp(key, "error") == 0)
+		return &s->error;
+	if (strcmp(key, "cgroups") == 0)
+		return &s->cgroups;
+	return strcmp(key, "net") == 0 ? &s->net : NULL;
+}
+
+static int parse(struct instance_state *s, char *text, size_t len)
+{
+	char *p = text, *end = text + len;
+
+	if (strncmp(p, "tiffin-state 1\n", 15) != 0)
+		return -EINVAL;
+	for (p += 15; p < end;) {
+		char *nl = memchr(p, '\n', (size_t)(end - p)), *space, **block;
+		uint64_t n;
+
+		if (!nl)
+			return -EINVAL;
+		*nl = '\0';
+		space = strchr(p, ' ');
+		if (!space)
+			return -EINVAL;
+		*space++ = '\0';
+		block = block_of(s, p);
+		if (!block) {
+			if (read_field(s, p, space) < 0)
+				return -EINVAL;
+			p = nl + 1;
+			continue;
+		}
+		if (num_u64(space, 10, (uint64_t)(end - nl), &n) < 0 || nl + 1 + n >= end)
+			return -EINVAL;
+		free(*block);
+		*block = strndup(nl + 1, n);
+		if (!*block)
+			return -ENOMEM;
+		p = nl + 1 + n + 1;
+	}
+	return 0;
+}
+
+int instance_read(int dirfd, bool with_config, struct instance_state *ret, struct err **e)
+{
+	struct instance_state s = { .exit_status = -1 };
+	auto_free char *text = NULL;
+	char boot[64];
+	size_t len;
+	int r;
+
+	if (faccessat(dirfd, "state", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		return -ENOENT;
+	r = io_read_file(dirfd, "state", STATE_SIZE_MAX, &text, &len, e);
+	if (r < 0)
+		return r;
+	r = parse(&s, text, len);
+	if (r < 0) {
+		instance_state_done(&s);
+		return err_set(e, EINVAL, NULL, "the state file of the container is damaged");
+	}
+	if (io_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof(boot)) > 0 && s.boot_id &&
+	    strcmp(boot, s.boot_id) != 0) {
+		instance_state_done(&s);
+		return -ESTALE;
+	}
+	if (with_config) {
+		r = io_read_file(dirfd, "config", CONFIG_SIZE_MAX, &s.config, NULL, e);
+		if (r < 0) {
+			instance_state_done(&s);
+			return r;
+		}
+	}
+	*ret = s;
+	return 0;
+}
+
+void instance_state_done(struct instance_state *s)
+{
+	free(s->boot_id);
+	free(s->error);
+	free(s->cgroups);
+	free(s->net);
+	free(s->config);
+	*s = (struct instance_state){ 0 };
+}
+
+void instance_clear(int dirfd, bool keep_error)
+{
+	(void)unlinkat(dirfd, "config", 0);
+	if (!keep_error)
+		(void)unlinkat(dirfd, "state", 0);
+}
+
+bool instance_alive(pid_t pid, uint64_t start)
+{
+	uint64_t now;
+
+	return pid > 0 && proc_start_time(pid, &now) == 0 && now == start;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* instance - the state file of a container: RUNDIR/lxc/instance/LXCPATH/NAME/{state,config}. The
+ * monitor writes it at every change; readers need no round trip; a monitor that adopts, or a
+ * command that cleans up after a killed one, finds in it what there is. Only its owner's files are
+ * believed. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct instance_state {
+	int state;			/* enum lxc_state */
+	pid_t monitor_pid, init_pid;
+	uint64_t monitor_start, init_start;
+	uint64_t all_flags;
+	int exit_status;
+	bool application;
+	char *boot_id;
+	char *error;			/* one line; NULL */
+	char *cgroups, *net;		/* texts of cgroup_save and net_save; NULL */
+	char *config;			/* conf_dump of the running configuration; NULL unless asked for */
+};
+
+/* An fd of the instance directory. create: made (0700) where missing. Every component below the run
+ * directory is opened without following symlinks and must belong to the caller. -ENOENT without *e
+ * when it does not exist. */
+int instance_dir(const char *rundir, const char *lxcpath, const char *name, bool create, struct err **e);
+int instance_write(int dirfd, const struct instance_state *s, struct err **e);
+int instance_write_config(int dirfd, const char *text, size_t len, struct err **e);
+/* -ENOENT without *e when there is none; -ESTALE when it is of another boot. */
+int instance_read(int dirfd, bool with_config, struct instance_state *ret, struct err **e);
+void instance_state_done(struct instance_state *s);
+/* Removes state and config (a record of the last failure stays when keep_error). */
+void instance_clear(int dirfd, bool keep_error);
+/* True if the process is alive and still the same one. */
+bool instance_alive(pid_t pid, uint64_t start);

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+#include "lifecycle/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/paths.h"
+#include "config/system.h"
+#include "config/writer.h"
+#include "kernel/proc.h"
+#include "kernel/socket.h"
+#include "lifecycle/instance.h"
+#include "lifecycle/launch_head.h"
+#include "lifecycle/revive.h"
+#include "lifecycle/states.h"
+#include "lifecycle/supervise.h"
+
+#define SUPERVISOR PATH_LIBEXEC "/lxc-supervise"
+#define STANDARD_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+static int make_memfd(const struct launch_head *h, const struct conf *conf, struct err **e)
+{
+	auto_buf struct buf b = BUF_INIT(16U << 20);
+	auto_close int fd = -EBADF;
+	int r = launch_head_write(h, &b);
+
+	if (r == 0 && conf)
+		r = conf_dump(conf, &b);
+	if (r < 0 || !buf_ok(&b))
+		return err_no_memory(e);
+	fd = memfd_create("tiffin-launch", MFD_CLOEXEC);
+	if (fd < 0)
+		return err_set(e, errno, NULL, "cannot make a memfd");
+	r = io_write_all(fd, b.p, b.len);
+	return r < 0 ? err_set(e, -r, NULL, "cannot fill a memfd") : take_fd(&fd);
+}
+
+/* What the monitor sees of the caller's environment: what finding its own places needs, no more. */
+static int make_environment(struct strv *env)
+{
+	static const char *const kept[] = { "HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "TERM" };
+	int r = strv_add(env, STANDARD_PATH);
+
+	for (size_t i = 0; i < ARRAY_SIZE(kept) && r == 0; i++) {
+		const char *v = getenv(kept[i]);
+
+		if (v)
+			r = strv_addf(env, "%s=%s", kept[i], v);
+	}
+	return r;
+}
+
+static char *title(const struct launch_head *h)
+{
+	char *s = NULL;
+
+	return asprintf(&s, "[lxc monitor] %s %s", h->lxcpath, h->name) < 0 ? NULL : s;
+}
+
+/* The supervisor runs from a read-only mount: a guest that reaches /proc/PID/exe cannot change it. */
+static int open_supervisor(struct err **e)
+{
+	int fd;
+
+	if (access(SUPERVISOR, X_OK) < 0)
+		return err_supervisor_missing(e, SUPERVISOR);
+	fd = proc_safe_exe(SUPERVISOR, NULL);
+	if (fd < 0)
+		fd = open(SUPERVISOR, O_PATH | O_CLOEXEC);
+	return fd < 0 ? err_supervisor_missing(e, SUPERVISOR) : fd;
+}
+
+/* fds 3 and 4 as supervise.h says, whatever numbers ours have: both are moved out of the way first. */
+static int spawn_supervisor(const struct launch_head *h, int status, int memfd, bool keep_others, pid_t *ret,
+			    struct err **e)
+{
+	auto_close int exe = open_supervisor(e), s = -EBADF, m = -EBADF, x = -EBADF;
+	auto_free char *name = title(h);
+	auto_strv struct strv env = { 0 };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	char path[32];
+	sigset_t all, none;
+	int r;
+
+	if (exe < 0)
+		return exe;
+	if (!name || make_environment(&env) < 0)
+		return err_no_memory(e);
+	s = fcntl(status, F_DUPFD_CLOEXEC, 10);
+	m = fcntl(memfd, F_DUPFD_CLOEXEC, 10);
+	x = fcntl(exe, F_DUPFD_CLOEXEC, 10);
+	if (s < 0 || m < 0 || x < 0)
+		return err_set(e, errno, NULL, "cannot duplicate a descriptor");
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", x);
+	char *const argv[] = { name, NULL };
+
+	(void)sigfillset(&all);
+	(void)sigemptyset(&none);
+	(void)posix_spawnattr_init(&attr);
+	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+	(void)posix_spawnattr_setsigdefault(&attr, &all);
+	(void)posix_spawnattr_setsigmask(&attr, &none);
+	(void)posix_spawn_file_actions_init(&actions);
+	(void)posix_spawn_file_actions_adddup2(&actions, s, SUPERVISE_STATUS_FD);
+	(void)posix_spawn_file_actions_adddup2(&actions, m, SUPERVISE_LAUNCH_FD);
+	if (!keep_others)
+		(void)posix_spawn_file_actions_addclosefrom_np(&actions, MAX(x + 1, SUPERVISE_LAUNCH_FD + 1));
+	r = posix_spawn(ret, path, &actions, &attr, argv, env.v);
+	(void)posix_spawn_file_actions_destroy(&actions);
+	(void)posix_spawnattr_destroy(&attr);
+	return r ? err_set(e, r, NULL, "cannot start %s", SUPERVISOR) : 0;
+}
+
+static int take_error(const char *p, size_t n, struct err **e)
+{
+	struct err *theirs = err_unpack(p, n);
+	int num = theirs && err_root(theirs)->num > 0 ? err_root(theirs)->num : EIO;
+
+	if (!theirs)
+		return err_set(e, EPROTO, NULL, "the supervisor sent a malformed error");
+	if (!e) {
+		err_free(theirs);
+		return -num;
+	}
+	err_free(*e);
+	*e = theirs;
+	return -num;
+}
+
+/* Reads packets until the answer. until: the tag that means success. */
+static int await(const struct launch *l, int fd, char until, int *ret_number, struct buf *text, struct err **e)
+{
+	char packet[1 + sizeof(int) + ERR_FRAME_MAX];
+
+	for (;;) {
+		ssize_t n = socket_recv_packet(fd, packet, sizeof(packet) - 1, NULL, 0, NULL, -1);
+		int number;
+
+		if (n == 0 && until == STATUS_TEXT)
+			return 0;
+		if (n < (ssize_t)(1 + sizeof(int)))
+			return err_monitor_lost(e, l->conf->name);
+		memcpy(&number, packet + 1, sizeof(number));
+		packet[n] = '\0';
+		if (packet[0] == STATUS_WARNING && l->warnings)
+			(void)strv_add(l->warnings, packet + 1 + sizeof(int));
+		if (packet[0] == STATUS_TEXT && text)
+			buf_add(text, packet + 1 + sizeof(int), (size_t)n - 1 - sizeof(int));
+		if (packet[0] == STATUS_ERROR) {
+			if (ret_number)
+				*ret_number = number;
+			return take_error(packet + 1 + sizeof(int), (size_t)n - 1 - sizeof(int), e);
+		}
+		if (packet[0] == until && until != STATUS_TEXT) {
+			if (ret_number && until == STATUS_ENDED)
+				*ret_number = number;
+			return 0;
+		}
+	}
+}
+
+static int fill_head(const struct launch *l, enum launch_mode mode, struct launch_head *h)
+{
+	*h = (struct launch_head){
+		.mode = mode,
+		.foreground = l->foreground,
+		.application = l->application,
+		.close_fds = l->close_fds,
+		.quiet = l->quiet,
+		.name = l->conf->name,
+		.lxcpath = l->conf->lxcpath,
+		.pidfile = (char *)l->pidfile,
+		.prog = (char *)(l->application ? "lxc-execute" : "lxc-start"),
+	};
+	for (char *const *a = l->argv; a && *a; a++)
+		if (strv_add(&h->argv, *a) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+/* Starts the supervisor and hears its answer. */
+static int launch(const struct launch *l, enum launch_mode mode, char until, int *ret_number, struct buf *text,
+		  struct err **e)
+{
+	auto_close int memfd = -EBADF, mine = -EBADF, theirs = -EBADF;
+	struct launch_head h;
+	int pair[2], r = fill_head(l, mode, &h), status;
+	pid_t pid;
+
+	h.status = true;
+	if (r < 0)
+		r = err_no_memory(e);
+	if (r == 0)
+		r = memfd = make_memfd(&h, l->conf, e);
+	if (r >= 0)
+		r = socket_pair(SOCK_SEQPACKET, pair, e);
+	if (r >= 0) {
+		mine = pair[0];
+		theirs = pair[1];
+		r = spawn_supervisor(&h, theirs, memfd, l->foreground && !l->close_fds, &pid, e);
+	}
+	strv_done(&h.argv);
+	if (r < 0)
+		return r;
+	fd_replace(&theirs, -EBADF);
+	r = await(l, mine, until, ret_number, text, e);
+	/* Ours to reap: the daemon's short-lived parent, or the foreground monitor itself. */
+	(void)proc_wait(pid, &status);
+	return r;
+}
+
+int launch_start(const struct launch *l, int *ret_status, struct err **e)
+{
+	/* Remains of a run that was killed go first: the new one would find its names taken. */
+	(void)revive_monitor(l->conf->lxcpath, l->conf->name);
+	return launch(l, LAUNCH_START, l->foreground ? STATUS_ENDED : STATUS_RUNNING, ret_status, NULL, e);
+}
+
+int launch_explain(const struct launch *l, struct buf *out, struct err **e)
+{
+	return launch(l, LAUNCH_EXPLAIN, STATUS_TEXT, NULL, out, e);
+}
+
+int launch_exec(const struct launch *l, struct err **e)
+{
+	auto_close int exe = -EBADF, memfd = -EBADF;
+	auto_strv struct strv env = { 0 };
+	auto_free char *name = NULL;
+	struct launch_head h;
+	int r;
+
+	(void)revive_monitor(l->conf->lxcpath, l->conf->name);
+	r = fill_head(l, LAUNCH_START, &h);
+	h.foreground = true;
+	exe = r < 0 ? r : open_supervisor(e);
+	memfd = exe < 0 ? exe : make_memfd(&h, l->conf, e);
+	name = title(&h);
+	strv_done(&h.argv);
+	if (memfd < 0)
+		return memfd;
+	if (!name || make_environment(&env) < 0)
+		return err_no_memory(e);
+	char *const argv[] = { name, NULL };
+
+	/* Away from the number that the launch data must have; dup2 then clears close-on-exec. */
+	fd_replace(&exe, fcntl(exe, F_DUPFD_CLOEXEC, 10));
+	fd_replace(&memfd, fcntl(memfd, F_DUPFD_CLOEXEC, 10));
+	if (exe < 0 || memfd < 0 || dup2(memfd, SUPERVISE_LAUNCH_FD) < 0)
+		return err_set(e, errno, NULL, "cannot duplicate a descriptor");
+	if (l->close_fds)
+		(void)proc_close_fds(3, (const int[]){ SUPERVISE_LAUNCH_FD, exe }, 2);
+	(void)fexecve(exe, argv, env.v);
+	return err_set(e, errno, NULL, "cannot execute %s", SUPERVISOR);
+}
+
+static bool needs_revival(const char *lxcpath, const char *name)
+{
+	auto_free char *rundir = system_rundir(NULL);
+	auto_close int dir = rundir ? instance_dir(rundir, lxcpath, name, false, NULL) : -ENOENT;
+	struct instance_state s = { 0 };
+	bool dead;
+
+	if (dir < 0 || instance_read(dir, false, &s, NULL) < 0)
+		return false;
+	dead = s.state != STATE_STOPPED && !instance_alive(s.monitor_pid, s.monitor_start);
+	instance_state_done(&s);
+	return dead;
+}
+
+int revive_monitor(const char *lxcpath, const char *name)
+{
+	struct launch_head h = { .mode = LAUNCH_ADOPT, .status = true };
+	struct conf nameless = { .name = (char *)name, .lxcpath = (char *)lxcpath };
+	const struct launch l = { .conf = &nameless };
+	auto_close int memfd = -EBADF, mine = -EBADF, theirs = -EBADF;
+	auto_err struct err *e = NULL;
+	int pair[2], status, r;
+	pid_t pid;
+
+	if (!needs_revival(lxcpath, name))
+		return 0;
+	h.name = (char *)name;
+	h.lxcpath = (char *)lxcpath;
+	memfd = make_memfd(&h, NULL, &e);
+	if (memfd < 0 || socket_pair(SOCK_SEQPACKET, pair, &e) < 0)
+		return -EIO;
+	mine = pair[0];
+	theirs = pair[1];
+	r = spawn_supervisor(&h, theirs, memfd, false, &pid, &e);
+	fd_replace(&theirs, -EBADF);
+	if (r < 0)
+		return r;
+	/* RUNNING: taken over. ENDED or an error: nothing runs any more. */
+	r = await(&l, mine, STATUS_RUNNING, NULL, NULL, &e);
+	(void)proc_wait(pid, &status);
+	return r == 0 || err_is(e, "already-running") ? 1 : 0;
+}

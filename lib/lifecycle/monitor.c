@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+#include "lifecycle/monitor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "kernel/proc.h"
+#include "lifecycle/command.h"
+#include "lifecycle/instance.h"
+
+#undef LOG_CATEGORY
+#define LOG_CATEGORY "monitor"
+#define STOP_FREEZE_MS 2000
+
+int monitor_serve(struct run *r, struct err **e)
+{
+	struct monitor *m = r->monitor;
+
+	return m->server ? 0 : server_new(m->loop, r->listen_fd, m, &m->server, e);
+}
+
+void monitor_stop_serving(struct run *r)
+{
+	struct monitor *m = r->monitor;
+
+	server_free(m->server);
+	m->server = NULL;
+}
+
+/* lxc-monitord's fifo, if one listens: never through a symlink, only a fifo of ours. */
+static void tell_fifo(struct run *r, enum lxc_state state)
+{
+	auto_free char *path = NULL;
+	auto_close int fd = -EBADF;
+	struct state_message msg = { .type = 0, .value = (int)state };
+	struct stat st;
+
+	if (asprintf(&path, "%s/lxc/%s/monitor-fifo", r->rundir, r->lxcpath) < 0)
+		return;
+	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode) || st.st_uid != geteuid())
+		return;
+	(void)snprintf(msg.name, sizeof(msg.name), "%s", r->name);
+	(void)!write(fd, &msg, sizeof(msg));
+}
+
+int monitor_save(struct run *r, struct err **e)
+{
+	struct monitor *m = r->monitor;
+	auto_buf struct buf cg = BUF_INIT(65536), net = BUF_INIT(65536);
+	struct instance_state s = { 0 };
+	char boot[64];
+
+	if (m->instance_fd < 0)
+		return 0;
+	s.state = (int)r->state;
+	s.monitor_pid = getpid();
+	(void)proc_start_time(getpid(), &s.monitor_start);
+	s.init_pid = r->init_pid;
+	s.init_start = r->init_start;
+	s.all_flags = r->all_flags;
+	s.exit_status = r->exit_status;
+	s.application = r->application;
+	s.error = r->error_line;
+	if (io_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof(boot)) > 0)
+		s.boot_id = boot;
+	if (r->cgroups && cgroup_save(r->cgroups, &cg) == 0)
+		s.cgroups = (char *)buf_str(&cg);
+	if (r->net && net_save(r->net, &net) == 0)
+		s.net = (char *)buf_str(&net);
+	return instance_write(m->instance_fd, &s, e);
+}
+
+int monitor_set_state(struct run *r, enum lxc_state state, struct err **e)
+{
+	struct monitor *m = r->monitor;
+
+	/* THAWED is said, RUNNING is what it is. */
+	r->state = state == STATE_THAWED ? STATE_RUNNING : state;
+	log_info(&r->log, "state %s", state_name((int)state));
+	if (m->server)
+		server_announce(m->server, r->name, state);
+	tell_fifo(r, state);
+	return monitor_save(r, e);
+}
+
+static int open_peer(struct run *r, struct monitor *m, struct err **e)
+{
+	const struct conf_str *path = &r->conf->console_path;
+	int fd;
+
+	if (path->v) {
+		fd = open(path->v, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+		if (fd < 0)
+			return err_at(e, err_set(e, errno, NULL, "lxc.console.path = %s cannot be opened", path->v),
+				      path->at);
+		if (!isatty(fd)) {
+			fd_close(fd);
+			return err_at(e, err_set(e, ENOTTY, "console-not-a-tty", "lxc.console.path = %s is not a terminal",
+						 path->v),
+				      path->at);
+		}
+		return console_add_peer(m->console, fd, fd, e);
+	}
+	if (!r->foreground)
+		return 0;
+	if (r->application && !r->stdio_tty[0] && !r->stdio_tty[1] && !r->stdio_tty[2])
+		return 0;
+	if (isatty(0) && !m->tty_is_raw)
+		m->tty_is_raw = tty_raw(0, &m->saved_tty) == 0;
+	return console_add_peer(m->console, isatty(0) ? 0 : -1, isatty(1) || !r->application ? 1 : 2, e);
+}
+
+int monitor_open_console(struct run *r, struct err **e)
+{
+	struct monitor *m = r->monitor;
+	int rc;
+
+	if (!r->want_console || r->console.ptx < 0)
+		return 0;
+	rc = console_new(m->loop, r->console.ptx, r->conf, &r->log, &m->console, e);
+	return rc < 0 ? rc : open_peer(r, m, e);
+}
+
+struct waiting {
+	struct loop *loop;
+	int result;
+};
+
+static int on_first(struct loop *l, struct source *s, uint32_t events, void *arg)
+{
+	loop_stop(l, 1);
+	return 0;
+}
+
+static int on_second(struct loop *l, struct source *s, uint32_t events, void *arg)
+{
+	loop_stop(l, 2);
+	return 0;
+}
+
+static int on_time(struct loop *l, struct source *s, uint32_t events, void *arg)
+{
+	struct source **timer = arg;
+
+	*timer = NULL;
+	loop_stop(l, 3);
+	return 0;
+}
+
+int monitor_wait(struct run *r, int fd, int other, unsigned limit_ms)
+{
+	struct monitor *m = r->monitor;
+	struct source *first = NULL, *second = NULL, *timer = NULL;
+	int rc;
+
+	if (m->cancelled)
+		return -ECANCELED;
+	rc = loop_add(m->loop, fd, false, EPOLLIN, on_first, NULL, &first, NULL);
+	if (rc == 0 && other >= 0)
+		rc = loop_add(m->loop, other, false, EPOLLIN, on_second, NULL, &second, NULL);
+	if (rc == 0 && limit_ms)
+		rc = loop_add_timer(m->loop, limit_ms, on_time, &timer, &timer, NULL);
+	if (rc == 0)
+		rc = loop_run(m->loop);
+	loop_remove(first);
+	loop_remove(second);
+	loop_remove(timer);
+	if (m->cancelled)
+		return -ECANCELED;
+	return rc == 3 ? -ETIMEDOUT : rc > 0 ? rc - 1 : rc;
+}
+
+int monitor_stop(struct monitor *m, struct err **e)
+{
+	struct run *r = m->r;
+	int sig = r->conf->signal_stop.v ? (int)r->conf->signal_stop.v : SIGKILL, rc;
+
+	if (m->ending)
+		return 0;
+	if (r->state == STATE_STARTING || r->init_pidfd < 0) {
+		m->cancelled = true;
+		loop_stop(m->loop, -ECANCELED);
+		return 0;
+	}
+	rc = proc_pidfd_send(r->init_pidfd, sig);
+	if (rc < 0 && rc != -ESRCH)
+		return err_set(e, -rc, NULL, "cannot signal init");
+	/* A frozen process takes even SIGKILL only once it is thawed (v1). */
+	if (r->state == STATE_FROZEN || r->state == STATE_FREEZING)
+		(void)cgroup_freeze(r->cgroups, false, STOP_FREEZE_MS, NULL);
+	return 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* monitor - the process that stays with a container: its loop, its state, what it tells others. */
+#pragma once
+#include "kernel/event.h"
+#include "lifecycle/console.h"
+#include "lifecycle/run.h"
+#include "lifecycle/server.h"
+
+struct monitor {
+	struct run *r;
+	struct loop *loop;
+	struct server *server;
+	struct console *console;
+	struct source *init_source;
+	int instance_fd;		/* directory of the state file */
+	bool cancelled;			/* the start was called off */
+	bool ending;			/* init is gone: nothing can be stopped any more */
+	void *tty_holder[TTY_MAX];	/* client that holds tty N */
+	struct termios saved_tty;
+	bool tty_is_raw;
+	char *launch_text;		/* the configuration as it was handed over, for a reboot */
+	size_t launch_len;
+};
+
+/* Starts and ends serving the command socket. */
+int monitor_serve(struct run *r, struct err **e);
+void monitor_stop_serving(struct run *r);
+/* Sets the state, tells subscribers and lxc-monitor's fifo, writes the state file. */
+int monitor_set_state(struct run *r, enum lxc_state state, struct err **e);
+/* Writes the state file. */
+int monitor_save(struct run *r, struct err **e);
+/* Opens peer, log and ring of the console once init has left its terminals. */
+int monitor_open_console(struct run *r, struct err **e);
+/* struct run's wait. */
+int monitor_wait(struct run *r, int fd, int other, unsigned limit_ms);
+/* Sends init the signal that stops it at once, and thaws it; before init exists: calls the start off. */
+int monitor_stop(struct monitor *m, struct err **e);

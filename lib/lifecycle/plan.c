@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+#include "lifecycle/plan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/path.h"
+#include "base/paths.h"
+#include "base/str.h"
+#include "config/check.h"
+#include "config/system.h"
+#include "kernel/caps.h"
+#include "kernel/host.h"
+#include "kernel/openat.h"
+#include "lifecycle/init_check.h"
+#include "lifecycle/mount_entry.h"
+
+#undef LOG_CATEGORY
+#define LOG_CATEGORY "plan"
+#define DEFAULT_INIT "/sbin/init"
+
+static int plan_places(struct run *r, struct err **e)
+{
+	r->dir = path_join(r->lxcpath, r->name);
+	r->rundir = system_rundir(e);
+	if (!r->rundir)
+		return -EIO;
+	return r->dir ? 0 : err_no_memory(e);
+}
+
+static int plan_log(struct run *r, struct err **e)
+{
+	const struct conf *c = r->conf;
+	int rc;
+
+	if (c->log_level.set)
+		r->log.level = (int)c->log_level.v;
+	if (!r->log.name && str_set(&r->log.name, r->name) < 0)
+		return err_no_memory(e);
+	if (r->log.fd >= 0 || !c->log_file.v)
+		return 0;
+	rc = log_open(&r->log, c->log_file.v, e);
+	return rc < 0 ? err_wrap_at(e, rc, c->log_file.at, "opening lxc.log.file") : 0;
+}
+
+/* What becomes pid 1: the call's words, else the configuration's, else /sbin/init. */
+static int plan_argv(struct run *r, struct err **e)
+{
+	const struct conf *c = r->conf;
+	const struct conf_str *cmd = &c->init_cmd;
+	int rc;
+
+	if (r->argv.n)
+		return 0;
+	if (r->application && c->execute_cmd.v)
+		cmd = &c->execute_cmd;
+	r->from_config = true;
+	if (!cmd->v && r->application)
+		return err_nothing_to_execute(e, r->name);
+	if (!cmd->v)
+		return strv_add(&r->argv, DEFAULT_INIT) < 0 ? err_no_memory(e) : 0;
+	rc = str_words(&r->argv, cmd->v);
+	if (rc == -ENOMEM)
+		return err_no_memory(e);
+	if (rc < 0 || !r->argv.n || !*r->argv.v[0])
+		return err_at(e, err_init_command_bad(e, cmd->v), cmd->at);
+	return 0;
+}
+
+static int plan_idmap(struct run *r, struct err **e)
+{
+	if (conf_to_idmap(r->conf, &r->idmap) < 0)
+		return err_no_memory(e);
+	return r->idmap.n ? idmap_check(&r->idmap, e) : 0;
+}
+
+static uint64_t default_namespaces(const struct run *r)
+{
+	const struct conf *c = r->conf;
+	uint64_t flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC;
+
+	if (run_is_mapped(r))
+		flags |= CLONE_NEWUSER;
+	if (net_wants_namespace(c))
+		flags |= CLONE_NEWNET;
+	if (access("/proc/self/ns/cgroup", F_OK) == 0)
+		flags |= CLONE_NEWCGROUP;
+	if (c->time_boot_s.v || c->time_boot_ns.v || c->time_monotonic_s.v || c->time_monotonic_ns.v)
+		flags |= CLONE_NEWTIME;
+	return flags;
+}
+
+static int plan_namespaces(struct run *r, struct err **e)
+{
+	const struct conf *c = r->conf;
+	uint64_t all = default_namespaces(r), every = 0, flags = all;
+
+	for (int i = 0; i < NS_COUNT; i++)
+		every |= (uint64_t)ns_table[i].flag;
+	if (c->ns_clone.set && c->ns_clone.v)
+		flags = (uint64_t)c->ns_clone.v;
+	else if (c->ns_keep.set && c->ns_keep.v)
+		flags = every & ~(uint64_t)c->ns_keep.v;
+	/* Without ids a user namespace cannot run anything, without an offset a time one does nothing. */
+	flags &= ~((CLONE_NEWUSER | CLONE_NEWTIME) & ~all);
+	if (run_is_mapped(r) && !(flags & CLONE_NEWUSER) && !c->ns_share[NS_USER].v)
+		return err_at(e, err_namespaces_conflict(e, "lxc.idmap", "lxc.namespace.clone/keep without user"),
+			      c->ns_clone.set ? c->ns_clone.at : c->ns_keep.at);
+	if ((all & CLONE_NEWTIME) && !(flags & CLONE_NEWTIME))
+		return err_at(e, err_namespaces_conflict(e, "lxc.time.offset", "lxc.namespace.keep = time"),
+			      c->ns_keep.at);
+	for (int i = 0; i < NS_COUNT; i++)
+		if (c->ns_share[i].v)
+			flags &= ~(uint64_t)ns_table[i].flag;
+	r->all_flags = flags;
+	r->late_flags = flags & (CLONE_NEWCGROUP | CLONE_NEWTIME);
+	r->clone_flags = flags & ~r->late_flags;
+	return 0;
+}
+
+/* The bits of the bounding set to drop. */
+static int plan_caps(struct run *r, struct err **e)
+{
+	const struct conf *c = r->conf;
+	const struct conf_list *l = c->cap_keep_mode ? &c->cap_keep : &c->cap_drop;
+	int last = caps_last();
+	uint64_t named = 0, all = last >= 63 ? UINT64_MAX : (UINT64_C(1) << (last + 1)) - 1;
+
+	for (size_t i = 0; i < l->n; i++) {
+		int cap;
+
+		if (strcmp(l->v[i].value, "none") == 0) {
+			named = 0;
+			continue;
+		}
+		if (caps_parse(l->v[i].value, &cap) < 0 || cap > last)
+			return err_at(e, err_cap_unknown(e, l->v[i].value), l->v[i].at);
+		named |= UINT64_C(1) << cap;
+	}
+	r->caps_drop = c->cap_keep_mode ? all & ~named : named;
+	return 0;
+}
+
+struct unsupported {
+	bool set;
+	const char *key;
+	struct origin at;
+};
+
+/* Keys that parse but whose effect is not there: refused by name, never ignored. */
+static int plan_unsupported(const struct run *r, struct err **e)
+{
+	const struct conf *c = r->conf;
+	const struct unsupported rows[] = {
+		{ c->seccomp_proxy.v, "lxc.seccomp.notify.proxy", c->seccomp_proxy.at },
+		{ c->shmounts_host.v, "lxc.mount.auto = shmounts:", c->shmounts_host.at },
+		{ c->cgroup_dir_monitor_pivot.v && !c->cgroup_dir_monitor.v, "lxc.cgroup.dir.monitor.pivot",
+		  c->cgroup_dir_monitor_pivot.at },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].set)
+			return err_at(e, err_key_unsupported(e, rows[i].key), rows[i].at);
+	return 0;
+}
+
+static int plan_devices(struct run *r, struct err **e)
+{
+	const struct conf *c = r->conf;
+
+	/* Without a root of its own the host's /dev is what there is, unless asked for otherwise. */
+	r->autodev = c->autodev.v && (r->storage || c->autodev.set);
+	r->tty_count = r->storage && !r->application ? (unsigned)c->tty_max.v : 0;
+	if (c->tty_max.v > TTY_MAX)
+		return err_at(e, err_set(e, ERANGE, "tty-max", "lxc.tty.max = %lld is more than %d",
+					 (long long)c->tty_max.v, TTY_MAX),
+			      c->tty_max.at);
+	r->pty_max = (unsigned)c->pty_max.v;
+	r->has_devpts = r->storage && r->pty_max > 0;
+	r->want_console = r->storage && !(c->console_path.v && strcmp(c->console_path.v, "none") == 0);
+	r->console_from_host = !r->storage || r->pty_max <= 1;
+	/* An application in the foreground keeps pipes and files as they are; a terminal of the caller
+	 * never reaches the container: the console takes its place. */
+	for (int i = 0; i < 3; i++) {
+		r->stdio_tty[i] = r->application && r->foreground && isatty(i);
+		r->want_console |= r->stdio_tty[i];
+	}
+	return 0;
+}
+
+/* Where the root can be seen from here, look at init now: nothing is made for a container that
+ * cannot run. A mount, a hook or another back end may still bring init in: then init looks itself. */
+static int plan_init(struct run *r, struct err **e)
+{
+	const struct conf *c = r->conf;
+	auto_close int root = -EBADF;
+	auto_err struct err *mine = NULL;
+	int rc;
+
+	if (!r->storage || r->application || strcmp(storage_type(r->storage), "dir") != 0)
+		return 0;
+	if (c->hooks[HOOK_PRE_MOUNT].n || c->hooks[HOOK_MOUNT].n || c->hooks[HOOK_PRE_START].n || r->mounts.n)
+		return 0;
+	root = open(storage_source(r->storage), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return 0;
+	rc = init_check(root, storage_source(r->storage), r->argv.v[0], &mine);
+	if (rc < 0 && r->from_config && c->init_cmd.v)
+		err_at(&mine, rc, c->init_cmd.at);
+	if (rc < 0 && e) {
+		*e = mine;
+		mine = NULL;
+	}
+	return rc;
+}
+
+static int plan_seccomp(struct run *r, struct err **e)
+{
+	auto_free char *dir = NULL;
+	auto_close int fd = -EBADF;
+
+	if (!r->conf->seccomp_profile.v)
+		return 0;
+	if (asprintf(&dir, "%s/lxc/seccomp", r->rundir) < 0)
+		return err_no_memory(e);
+	return seccomp_compile(r->conf, dir, &r->log, &r->seccomp, e);
+}
+
+int plan_make(struct run *r, struct err **e)
+{
+	const struct conf *c = r->conf;
+	int rc;
+
+	if ((rc = plan_places(r, e)) < 0 || (rc = plan_log(r, e)) < 0 || (rc = conf_check(c, &r->log, e)) < 0 ||
+	    (rc = plan_argv(r, e)) < 0 || (rc = plan_unsupported(r, e)) < 0 || (rc = plan_idmap(r, e)) < 0 ||
+	    (rc = plan_namespaces(r, e)) < 0 || (rc = plan_caps(r, e)) < 0 ||
+	    (rc = storage_resolve(c, &r->log, &r->storage, e)) < 0 || (rc = plan_devices(r, e)) < 0 ||
+	    (rc = mount_entries_plan(r, e)) < 0 || (rc = plan_init(r, e)) < 0 ||
+	    (rc = cgroup_plan(c, &r->log, &r->cgroups, e)) < 0)
+		return rc;
+	if ((r->clone_flags & CLONE_NEWNET) && (rc = net_plan(c, &r->log, &r->net, e)) < 0)
+		return rc;
+	if ((rc = lsm_plan(c, &r->log, &r->lsm, e)) < 0 || (rc = plan_seccomp(r, e)) < 0)
+		return rc;
+	r->early_mounts = !c->hooks[HOOK_PRE_MOUNT].n;
+	return 0;
+}
+
+static void explain_namespaces(const struct run *r, struct buf *out)
+{
+	buf_adds(out, "namespaces  ");
+	for (int i = 0; i < NS_COUNT; i++) {
+		if (r->all_flags & (uint64_t)ns_table[i].flag)
+			buf_addf(out, "%s ", ns_table[i].name);
+		else if (r->conf->ns_share[i].v)
+			buf_addf(out, "%s(of %s) ", ns_table[i].name, r->conf->ns_share[i].v);
+	}
+	buf_addc(out, '\n');
+}
+
+void plan_explain(const struct run *r, struct buf *out)
+{
+	auto_free char *argv = strv_join(&r->argv, " ");
+
+	buf_addf(out, "container   %s in %s\n", r->name, r->lxcpath);
+	buf_addf(out, "init        %s%s\n", argv ? argv : "", r->application ? " (below our own pid 1)" : "");
+	if (r->storage)
+		buf_addf(out, "root        %s (%s)\n", storage_source(r->storage), storage_type(r->storage));
+	else
+		buf_adds(out, "root        the host's\n");
+	explain_namespaces(r, out);
+	for (size_t i = 0; i < r->idmap.n; i++)
+		buf_addf(out, "ids         %s %u is host %u, %u of them\n", r->idmap.v[i].gid ? "gid" : "uid",
+			 r->idmap.v[i].nsid, r->idmap.v[i].hostid, r->idmap.v[i].range);
+	for (size_t i = 0; i < r->mounts.n; i++)
+		buf_addf(out, "mount       %s on %s, type %s (%s:%u)\n", r->mounts.v[i].source,
+			 r->mounts.v[i].target, r->mounts.v[i].type,
+			 r->mounts.v[i].at.file ? r->mounts.v[i].at.file : "set", r->mounts.v[i].at.line);
+	for (size_t i = 0; i < r->conf->nets.n; i++)
+		buf_addf(out, "network     lxc.net.%u, link %s\n", r->conf->nets.v[i].index,
+			 r->conf->nets.v[i].link.v ? r->conf->nets.v[i].link.v : "none");
+	buf_addf(out, "cgroup      %s\n", cgroup_path(r->cgroups, NULL, false) ?
+					       cgroup_path(r->cgroups, NULL, false) :
+					       (cgroup_path(r->cgroups, "memory", false) ?
+							cgroup_path(r->cgroups, "memory", false) :
+							"none"));
+	buf_addf(out, "profile     %s\n", r->lsm && *lsm_label(r->lsm) ? lsm_label(r->lsm) : "none");
+	buf_addf(out, "seccomp     %u instructions\n", r->seccomp.len);
+	buf_addf(out, "caps        %d dropped\n", __builtin_popcountll(r->caps_drop));
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* run - everything one run of one container knows. Filled by plan.c before any process exists, then
+ * by the rows of the start table. init is a fork of the monitor, so it has a copy of all this as it
+ * was when it was born; what is learnt later travels with the handoffs. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/strv.h"
+#include "base/vec.h"
+#include "cgroup/cgroup.h"
+#include "config/conf.h"
+#include "kernel/idmap.h"
+#include "kernel/mountopt.h"
+#include "kernel/ns.h"
+#include "kernel/tty.h"
+#include "lifecycle/sequence.h"
+#include "lifecycle/states.h"
+#include "network/network.h"
+#include "security/lsm.h"
+#include "security/seccomp.h"
+#include "storage/storage.h"
+
+/* One line of lxc.mount.fstab or lxc.mount.entry, parsed. */
+struct mount_entry {
+	char *source, *target, *type;	/* target: relative to the root */
+	struct mountopt opts;
+	struct origin at;
+	int mount_fd;			/* detached mount prepared by the monitor; -EBADF: init makes it */
+	bool skip;			/* optional and its source is missing */
+};
+struct mount_entries {
+	VEC(struct mount_entry);
+};
+
+#define TTY_MAX 32
+
+struct run {
+	/* who */
+	struct conf *conf;		/* owned */
+	const char *name, *lxcpath;	/* borrowed from conf */
+	char *dir;			/* LXCPATH/NAME */
+	char *rundir;			/* system_rundir */
+	struct log log;
+
+	/* how it was asked for */
+	bool foreground, application, close_fds, quiet;
+	struct strv argv;		/* init's argv */
+	char *pidfile;
+	bool from_config;		/* argv comes from lxc.init.cmd and the like */
+
+	/* plan: immutable once plan_make returned */
+	uint64_t clone_flags;		/* what clone3 makes */
+	uint64_t late_flags;		/* what init unshares itself: cgroup, time */
+	uint64_t all_flags;		/* all namespaces of its own, for GET_CLONE_FLAGS */
+	struct idmap idmap;
+	struct cgroups *cgroups;
+	struct net_run *net;
+	struct storage *storage;	/* NULL: no root of its own */
+	struct lsm *lsm;
+	struct seccomp_program seccomp;
+	struct mount_entries mounts;
+	uint64_t caps_drop;		/* bits of the bounding set to drop */
+	bool autodev;
+	unsigned tty_count, pty_max;
+	bool want_console, console_from_host;
+	bool stdio_tty[3];		/* application in the foreground: which of 0-2 the console replaces */
+	bool has_devpts;		/* a devpts of its own stays mounted */
+	bool cgroups_made;
+	bool born_in_cgroup;		/* the monitor was born in its v2 cgroup */
+	bool init_born;			/* so was init */
+	bool early_mounts;		/* the monitor prepares root and binds before init exists */
+	int share_fd[NS_COUNT];		/* lxc.namespace.share.* */
+
+	/* the run */
+	struct sequence seq;
+	enum lxc_state state;
+	pid_t init_pid;
+	int init_pidfd;
+	uint64_t init_start;
+	int ns_fd[NS_COUNT];		/* kept for hooks and for network clean-up */
+	int listen_fd;			/* command socket */
+	int root_fd;			/* init: the root mount; monitor: detached mount before the clone */
+	int proc_fd;			/* init: a procfs of its own pid namespace, not reachable by the guest */
+	int devpts_fd;
+	int exe_fd;			/* application mode: our init program */
+	int node_fd[8];			/* mapped: detached mounts of the host's device nodes */
+	struct pty console;
+	int console_mount;		/* detached mount of the console's node, where it is the host's devpts */
+	struct pty ttys[TTY_MAX];
+	int seccomp_fd;			/* notify listener */
+	int status_fd;			/* to the client that started us; -EBADF once answered */
+	bool reboot;			/* init asked for it */
+	int exit_status;		/* wait status of init; -1 unknown */
+	bool adopted;
+	char *error_line;		/* what made the last start fail */
+
+	/* Monitor: waits until fd (0) or other (1; may be -1) is readable while it serves the command
+	 * socket and signals; -ECANCELED when the start is called off, -ETIMEDOUT after limit_ms (0:
+	 * none). NULL in init: there a plain blocking wait will do. */
+	int (*wait)(struct run *r, int fd, int other, unsigned limit_ms);
+	void *monitor;
+};
+
+/* A run with all fds closed; takes conf. NULL when out of memory. */
+struct run *run_new(struct conf *conf);
+void run_free(struct run *r);
+/* Closes what belongs to one life of the container (not the command socket). */
+void run_close_fds(struct run *r);
+void mount_entries_done(struct mount_entries *m);
+static inline bool run_is_mapped(const struct run *r)
+{
+	return r->idmap.n > 0;
+}

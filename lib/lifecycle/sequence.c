@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+#include "lifecycle/sequence.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "kernel/socket.h"
+
+/* 'g': your turn; 'f': an error frame follows; 'x': I am about to exec. */
+enum { MSG_GO = 'g', MSG_FAIL = 'f', MSG_EXEC = 'x' };
+
+static void cargo_close(struct seq_cargo *c)
+{
+	while (c->n)
+		fd_close(c->fds[--c->n]);
+}
+
+static int say(struct sequence *s, char what)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * SEQ_FDS_MAX)];
+	} control = { 0 };
+	struct iovec iov = { &what, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (s->out.n) {
+		struct cmsghdr *c;
+
+		msg.msg_control = control.buf;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int) * s->out.n);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * s->out.n);
+		memcpy(CMSG_DATA(c), s->out.fds, sizeof(int) * s->out.n);
+	}
+	do {
+		n = sendmsg(s->fd, &msg, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	cargo_close(&s->out);
+	return n == 1 ? 0 : -errno;
+}
+
+static void take_cargo(struct sequence *s, struct msghdr *msg)
+{
+	cargo_close(&s->in);
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		s->in.n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(s->in.fds, CMSG_DATA(c), s->in.n * sizeof(int));
+	}
+}
+
+static int init_died(struct sequence *s, struct err **e)
+{
+	int at = *s->at;
+
+	if (at < 0 || (size_t)at >= s->n)
+		return err_init_died(e, "starting");
+	return err_init_died(e, s->steps[at].text);
+}
+
+/* One message. 0 and *ret_what; a failure frame becomes *e; end of file is *ret_what = 0. */
+static int hear(struct sequence *s, struct run *r, char *ret_what, struct err **e)
+{
+	char buf[1 + ERR_FRAME_MAX];
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * SEQ_FDS_MAX)];
+	} control;
+	struct iovec iov = { buf, sizeof(buf) };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf),
+	};
+	struct err *theirs;
+	ssize_t n;
+
+	if (s->wait && s->wait(r, s->fd, -1, 0) < 0)
+		return err_start_cancelled(e);
+	do {
+		n = recvmsg(s->fd, &msg, MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != ECONNRESET)
+		return err_set(e, errno, NULL, "cannot read from the container's first process");
+	if (n <= 0) {
+		*ret_what = 0;
+		return 0;
+	}
+	take_cargo(s, &msg);
+	*ret_what = buf[0];
+	if (buf[0] != MSG_FAIL)
+		return 0;
+	theirs = err_unpack(buf + 1, (size_t)n - 1);
+	if (!theirs)
+		return err_set(e, EPROTO, NULL, "the container's first process sent a malformed error");
+	if (!e) {
+		err_free(theirs);
+		return -EIO;
+	}
+	err_free(*e);
+	*e = theirs;
+	return theirs->num > 0 ? -theirs->num : -EIO;
+}
+
+static int wait_turn(struct sequence *s, struct run *run, struct err **e)
+{
+	char what;
+	int r = hear(s, run, &what, e);
+
+	if (r < 0)
+		return r;
+	return what == MSG_GO ? 0 : init_died(s, e);
+}
+
+/* The announcement of exec, then end of file by exec's close-on-exec. */
+static int wait_exec(struct sequence *s, struct run *run, struct err **e)
+{
+	char what;
+	int r = hear(s, run, &what, e);
+
+	if (r == 0 && what == MSG_EXEC) {
+		r = hear(s, run, &what, e);
+		if (r == 0 && what == 0)
+			return 0;
+	}
+	return r < 0 ? r : init_died(s, e);
+}
+
+static void report(struct sequence *s, const struct err *e)
+{
+	char buf[1 + ERR_FRAME_MAX];
+	size_t n;
+
+	buf[0] = MSG_FAIL;
+	n = err_pack(e, buf + 1);
+	(void)!send(s->fd, buf, 1 + n, MSG_NOSIGNAL);
+}
+
+static bool is_needed(const struct step *t, const struct run *r)
+{
+	return !t->needed || t->needed(r);
+}
+
+int seq_run_monitor(struct sequence *s, size_t until, struct run *r, struct err **e)
+{
+	enum side turn = s->done && s->steps[s->done - 1].side == SIDE_INIT ? SIDE_INIT : SIDE_MONITOR;
+	int rc = 0;
+
+	for (; s->done < until; s->done++) {
+		const struct step *t = &s->steps[s->done];
+
+		if (t->side == SIDE_INIT) {
+			if (turn == SIDE_MONITOR)
+				rc = say(s, MSG_GO);
+			if (rc < 0)
+				return init_died(s, e);
+			turn = SIDE_INIT;
+			continue;
+		}
+		if (turn == SIDE_INIT && (rc = wait_turn(s, r, e)) < 0)
+			return rc;
+		turn = SIDE_MONITOR;
+		if (!is_needed(t, r))
+			continue;
+		rc = t->run(r, e);
+		if (rc < 0)
+			return err_wrap(e, rc, "%s", t->text);
+	}
+	return until == s->n && turn == SIDE_INIT ? wait_exec(s, r, e) : 0;
+}
+
+int seq_run_init(struct sequence *s, size_t from, struct run *r, struct err **e)
+{
+	enum side turn = SIDE_MONITOR;
+	int rc = 0;
+
+	for (size_t i = from; i < s->n; i++) {
+		const struct step *t = &s->steps[i];
+
+		if (t->side == SIDE_MONITOR) {
+			if (turn == SIDE_INIT && (rc = say(s, MSG_GO)) < 0)
+				return rc;
+			turn = SIDE_MONITOR;
+			continue;
+		}
+		if (turn == SIDE_MONITOR && (rc = wait_turn(s, r, e)) < 0)
+			return rc;
+		turn = SIDE_INIT;
+		*s->at = (int)i;
+		if (!is_needed(t, r))
+			continue;
+		if (i == s->n - 1 && (rc = say(s, MSG_EXEC)) < 0)
+			return rc;
+		rc = t->run(r, e);
+		if (rc < 0) {
+			err_wrap(e, rc, "%s", t->text);
+			err_role(e ? *e : NULL, "init");
+			report(s, e ? *e : NULL);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+void seq_undo(struct sequence *s, struct run *r)
+{
+	/* The row that failed may have been half done: undo functions accept that. */
+	size_t last = s->done < s->n ? s->done + 1 : s->n;
+
+	while (last-- > 0)
+		if (s->steps[last].side == SIDE_MONITOR && s->steps[last].undo)
+			s->steps[last].undo(r);
+	cargo_close(&s->in);
+	cargo_close(&s->out);
+	s->done = 0;
+}
+
+void seq_explain(const struct step *steps, size_t n, const struct run *r, struct buf *out)
+{
+	unsigned row = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (is_needed(&steps[i], r))
+			buf_addf(out, "%3u  %-8s %s\n", ++row, steps[i].side == SIDE_MONITOR ? "monitor" : "init",
+				 steps[i].text);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* sequence - one table of steps in the order they happen, each run by one of two processes. A change
+ * of side in the table is the handoff: nobody writes barriers by hand. A failing row sends its
+ * error chain across; the monitor then kills init and undoes its own rows in reverse. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum side { SIDE_MONITOR, SIDE_INIT };
+
+struct run;
+
+struct step {
+	enum side side;
+	const char *text;			/* gerund: shown by --explain and in errors */
+	bool (*needed)(const struct run *r);	/* NULL: always. The same answer on both sides. */
+	int (*run)(struct run *r, struct err **e);
+	void (*undo)(struct run *r);		/* monitor only */
+};
+
+#define SEQ_FDS_MAX 64
+
+/* What travels with a handoff: fds that the finishing side left, received by the other. */
+struct seq_cargo {
+	int fds[SEQ_FDS_MAX];
+	size_t n;
+};
+
+struct sequence {
+	const struct step *steps;
+	size_t n;
+	int fd;			/* SEQPACKET to the other process; owned by the caller */
+	volatile int *at;	/* shared page: the row init is in */
+	struct seq_cargo out;	/* sent (and closed) with the next handoff */
+	struct seq_cargo in;	/* what the last handoff brought; the receiver takes the fds */
+	size_t done;		/* rows up to here were run; seq_undo walks back from it */
+	int (*wait)(struct run *r, int fd, int other, unsigned limit_ms);	/* called before every blocking read; may be NULL */
+};
+
+/* Runs the monitor's rows from s->done up to (not including) the first row of init after row
+ * `until` or the end. Used in two parts: before init exists, and after. */
+int seq_run_monitor(struct sequence *s, size_t until, struct run *r, struct err **e);
+/* Init's side, from row `from`. Returns only on failure (already reported to the monitor) or, after
+ * the announcement, when the last row (exec) failed. */
+int seq_run_init(struct sequence *s, size_t from, struct run *r, struct err **e);
+/* Undo of all monitor rows that were run, in reverse. */
+void seq_undo(struct sequence *s, struct run *r);
+void seq_explain(const struct step *steps, size_t n, const struct run *r, struct buf *out);

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+#include "lifecycle/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "kernel/socket.h"
+
+#define CLIENTS_MAX 64
+#define REQUEST_LIMIT_MS 10000
+
+struct client {
+	struct server *server;
+	struct client *next;
+	struct source *source, *timer;
+	struct ucred creds;
+	struct cmd_request req;
+	size_t got;			/* bytes of req, then of data */
+	char data[CMD_DATA_MAX + 1];
+	struct buf out;
+	int out_fd;			/* goes with the first byte of out; -EBADF: none */
+	bool answered;			/* close once out is written, unless held */
+	bool held;
+	void (*done)(struct monitor *m, void *arg);
+	void *done_arg;
+	unsigned mask;			/* subscriber */
+	bool survive_reboot;
+};
+
+struct server {
+	struct loop *loop;
+	struct monitor *monitor;
+	struct source *source;
+	struct client *clients;
+	unsigned n;
+};
+
+static void client_free(struct client *c)
+{
+	struct server *s = c->server;
+
+	for (struct client **p = &s->clients; *p; p = &(*p)->next)
+		if (*p == c) {
+			*p = c->next;
+			s->n--;
+			break;
+		}
+	if (c->done)
+		c->done(s->monitor, c->done_arg);
+	loop_remove(c->timer);
+	loop_remove(c->source);
+	buf_done(&c->out);
+	fd_close(c->out_fd);
+	free(c);
+}
+
+/* Writes what the socket takes. 0: all written; 1: more later; -errno. */
+static int flush(struct client *c)
+{
+	while (c->out.len) {
+		union {
+			struct cmsghdr align;
+			char buf[CMSG_SPACE(sizeof(int))];
+		} control = { 0 };
+		struct iovec iov = { c->out.p, c->out.len };
+		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+		ssize_t n;
+
+		if (c->out_fd >= 0) {
+			struct cmsghdr *h;
+
+			msg.msg_control = control.buf;
+			msg.msg_controllen = sizeof(control.buf);
+			h = CMSG_FIRSTHDR(&msg);
+			h->cmsg_level = SOL_SOCKET;
+			h->cmsg_type = SCM_RIGHTS;
+			h->cmsg_len = CMSG_LEN(sizeof(int));
+			memcpy(CMSG_DATA(h), &c->out_fd, sizeof(int));
+		}
+		n = sendmsg(source_fd(c->source), &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 1 : -errno;
+		fd_replace(&c->out_fd, -EBADF);
+		buf_consume(&c->out, (size_t)n);
+	}
+	return 0;
+}
+
+static int queue(struct client *c, int ret, uintptr_t value, const void *p, size_t n, int fd)
+{
+	struct cmd_reply reply = { .ret = ret, .len = (int)n, .value = value };
+
+	if (n > CMD_REPLY_MAX)
+		return -EMSGSIZE;
+	if (fd >= 0) {
+		c->out_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		if (c->out_fd < 0)
+			return -errno;
+	}
+	buf_add(&c->out, &reply, sizeof(reply));
+	buf_add(&c->out, p, n);
+	c->answered = true;
+	return buf_ok(&c->out) ? 0 : -ENOMEM;
+}
+
+int client_reply(struct client *c, int ret, uintptr_t value)
+{
+	return queue(c, ret, value, NULL, 0, -1);
+}
+
+int client_reply_data(struct client *c, int ret, const void *p, size_t n)
+{
+	return queue(c, ret, 0, p, n, -1);
+}
+
+int client_reply_fd(struct client *c, int ret, uintptr_t value, int fd)
+{
+	return queue(c, ret, value, NULL, 0, fd);
+}
+
+void client_hold(struct client *c, void (*done)(struct monitor *m, void *arg), void *arg)
+{
+	c->held = true;
+	c->done = done;
+	c->done_arg = arg;
+}
+
+void client_subscribe_states(struct client *c, unsigned mask, bool survive_reboot)
+{
+	c->held = true;
+	c->mask = mask;
+	c->survive_reboot = survive_reboot;
+}
+
+const struct ucred *client_creds(const struct client *c)
+{
+	return &c->creds;
+}
+
+/* After a request was answered (or refused): write, then close or hold. */
+static int settle(struct client *c)
+{
+	int r = flush(c);
+
+	if (r == 1)
+		return loop_modify(c->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
+	if (r < 0 || !c->held) {
+		client_free(c);
+		return 0;
+	}
+	loop_remove(c->timer);
+	c->timer = NULL;
+	return loop_modify(c->source, EPOLLIN | EPOLLRDHUP);
+}
+
+static bool is_allowed(const struct client *c)
+{
+	return c->creds.uid == 0 || (c->creds.uid == geteuid() && c->creds.gid == getegid());
+}
+
+static int dispatch(struct client *c)
+{
+	command_fn fn = command_handler(c->req.cmd);
+	int r;
+
+	if (!is_allowed(c))
+		r = client_reply(c, -EPERM, PTR_FROM_INT(-EPERM));
+	else if (!fn)
+		r = client_reply(c, -ENOSYS, 0);
+	else
+		r = fn(c->server->monitor, c, &c->req, c->data);
+	if (r < 0) {
+		client_free(c);
+		return 0;
+	}
+	return c->answered || c->held ? settle(c) : 0;
+}
+
+/* 1: complete; 0: more to come; -errno. */
+static int receive(struct client *c)
+{
+	for (;;) {
+		size_t head = sizeof(c->req), want;
+		char *to;
+		ssize_t n;
+
+		if (c->got < head) {
+			to = (char *)&c->req + c->got;
+			want = head - c->got;
+		} else {
+			if (c->req.len < 0 || c->req.len > CMD_DATA_MAX)
+				return -EMSGSIZE;
+			want = (size_t)c->req.len - (c->got - head);
+			to = c->data + (c->got - head);
+		}
+		if (want == 0)
+			break;
+		n = recv(source_fd(c->source), to, want, MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		if (n == 0)
+			return -ECONNRESET;
+		c->got += (size_t)n;
+	}
+	c->data[c->req.len] = '\0';
+	return 1;
+}
+
+static int on_client(struct loop *l, struct source *src, uint32_t events, void *arg)
+{
+	struct client *c = arg;
+	char byte;
+	int r;
+
+	if (c->answered || c->held) {
+		/* A held connection has nothing more to say: its end is what counts. */
+		if (c->out.len)
+			return settle(c);
+		if ((events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) ||
+		    recv(source_fd(src), &byte, 1, MSG_DONTWAIT) <= 0)
+			client_free(c);
+		return 0;
+	}
+	r = receive(c);
+	if (r < 0)
+		client_free(c);
+	return r == 1 ? dispatch(c) : 0;
+}
+
+static int on_limit(struct loop *l, struct source *src, uint32_t events, void *arg)
+{
+	struct client *c = arg;
+
+	c->timer = NULL;
+	client_free(c);
+	return 0;
+}
+
+static int client_add(struct server *s, int fd)
+{
+	struct client *c = calloc(1, sizeof(*c));
+	auto_err struct err *e = NULL;
+	int r;
+
+	if (!c) {
+		fd_close(fd);
+		return 0;
+	}
+	c->server = s;
+	c->out_fd = -EBADF;
+	c->out = (struct buf)BUF_INIT(CMD_REPLY_MAX + 4096);
+	r = socket_peer(fd, &c->creds);
+	if (r == 0)
+		r = loop_add(s->loop, fd, true, EPOLLIN | EPOLLRDHUP, on_client, c, &c->source, &e);
+	if (r < 0) {
+		fd_close(fd);
+		free(c);
+		return 0;
+	}
+	c->next = s->clients;
+	s->clients = c;
+	s->n++;
+	r = loop_add_timer(s->loop, REQUEST_LIMIT_MS, on_limit, c, &c->timer, &e);
+	if (r < 0)
+		client_free(c);
+	return 0;
+}
+
+/* Makes room by dropping the oldest unauthorised or unfinished connection. */
+static void make_room(struct server *s)
+{
+	struct client *victim = NULL;
+
+	for (struct client *c = s->clients; c; c = c->next)
+		if (!c->held && !c->answered)
+			victim = c;
+	if (victim)
+		client_free(victim);
+}
+
+static int on_listen(struct loop *l, struct source *src, uint32_t events, void *arg)
+{
+	struct server *s = arg;
+
+	/* A bounded number per turn, so that a flood does not starve the rest of the loop. */
+	for (int i = 0; i < 16; i++) {
+		int fd = accept4(source_fd(src), NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd < 0)
+			break;
+		if (s->n >= CLIENTS_MAX)
+			make_room(s);
+		if (s->n >= CLIENTS_MAX)
+			fd_close(fd);
+		else
+			(void)client_add(s, fd);
+	}
+	return 0;
+}
+
+int server_new(struct loop *l, int listen_fd, struct monitor *m, struct server **ret, struct err **e)
+{
+	struct server *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return err_no_memory(e);
+	s->loop = l;
+	s->monitor = m;
+	if (fcntl(listen_fd, F_SETFL, O_NONBLOCK | O_RDWR) < 0) {
+		free(s);
+		return err_set(e, errno, NULL, "cannot use the command socket");
+	}
+	r = loop_add(l, listen_fd, false, EPOLLIN, on_listen, s, &s->source, e);
+	if (r < 0) {
+		free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+void server_free(struct server *s)
+{
+	if (!s)
+		return;
+	while (s->clients)
+		client_free(s->clients);
+	loop_remove(s->source);
+	free(s);
+}
+
+void server_announce(struct server *s, const char *name, enum lxc_state state)
+{
+	struct state_message msg = { .type = 0, .value = (int)state };
+	struct client *next;
+
+	(void)snprintf(msg.name, sizeof(msg.name), "%s", name);
+	for (struct client *c = s->clients; c; c = next) {
+		next = c->next;
+		if (!(c->mask & (1U << state)))
+			continue;
+		c->mask = 0;
+		c->held = false;
+		c->answered = true;
+		buf_add(&c->out, &msg, sizeof(msg));
+		(void)settle(c);
+	}
+}
+
+void server_drop_subscribers(struct server *s)
+{
+	struct client *next;
+
+	for (struct client *c = s->clients; c; c = next) {
+		next = c->next;
+		if (c->mask && !c->survive_reboot)
+			client_free(c);
+	}
+}

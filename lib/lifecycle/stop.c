@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+#include "lifecycle/stop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "kernel/proc.h"
+#include "kernel/tty.h"
+#include "lifecycle/hooks.h"
+#include "lifecycle/instance.h"
+#include "lifecycle/start.h"
+
+#undef LOG_CATEGORY
+#define LOG_CATEGORY "stop"
+
+static void log_error_chain(struct run *r, struct err *e)
+{
+	auto_free char *line = err_line(e);
+
+	if (line)
+		log_error(&r->log, "%s", line);
+	err_free(e);
+}
+
+/* LXC_TARGET, and the namespaces that are still held, as hooks of version 0 and 1 get them. */
+static int stop_arguments(struct run *r, struct strv *args, struct strv *env)
+{
+	static const char *const upper[NS_COUNT] = {
+		[NS_USER] = "USER", [NS_MNT] = "MNT", [NS_PID] = "PID",	      [NS_UTS] = "UTS",
+		[NS_IPC] = "IPC",   [NS_NET] = "NET", [NS_CGROUP] = "CGROUP", [NS_TIME] = "TIME",
+	};
+	int rc = strv_addf(env, "LXC_TARGET=%s", r->reboot ? "reboot" : "stop");
+
+	for (int i = 0; i < NS_COUNT && rc == 0; i++) {
+		if (r->ns_fd[i] < 0)
+			continue;
+		rc = strv_addf(args, "%s:/proc/%d/fd/%d", ns_table[i].name, getpid(), r->ns_fd[i]);
+		if (rc == 0 && r->conf->hook_version.v)
+			rc = strv_addf(env, "LXC_%s_NS=/proc/%d/fd/%d", upper[i], getpid(), r->ns_fd[i]);
+	}
+	return rc;
+}
+
+static void run_stop_hooks(struct run *r)
+{
+	auto_strv struct strv args = { 0 }, env = { 0 };
+	struct err *e = NULL;
+
+	if (!r->conf->hooks[HOOK_STOP].n || stop_arguments(r, &args, &env) < 0)
+		return;
+	if (hooks_run(r, HOOK_STOP, &args, &env, &e) < 0)
+		log_error_chain(r, e);
+}
+
+static void run_post_stop_hooks(struct run *r)
+{
+	auto_strv struct strv args = { 0 }, env = { 0 };
+	struct err *e = NULL;
+
+	if (!r->conf->hooks[HOOK_POST_STOP].n || stop_arguments(r, &args, &env) < 0)
+		return;
+	if (hooks_run(r, HOOK_POST_STOP, NULL, &env, &e) < 0) {
+		log_error_chain(r, e);
+		r->reboot = false;
+	}
+}
+
+static void close_console(struct monitor *m)
+{
+	console_free(m->console);
+	m->console = NULL;
+	for (int i = 0; i < TTY_MAX; i++)
+		m->tty_holder[i] = NULL;
+	if (m->tty_is_raw && !m->r->reboot) {
+		(void)tty_restore(0, &m->saved_tty);
+		m->tty_is_raw = false;
+	}
+}
+
+static void destroy_ephemeral(struct run *r)
+{
+	auto_close int parent = open(r->lxcpath, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct err *e = NULL;
+	int rc = parent < 0 ? -errno : hooks_run(r, HOOK_DESTROY, NULL, NULL, &e);
+
+	if (rc == 0)
+		rc = storage_destroy(r->conf, r->dir, &r->log, &e);
+	if (rc == 0)
+		rc = storage_rmtree(parent, r->name, &e);
+	if (rc < 0)
+		log_error_chain(r, e);
+}
+
+/* What a mounted root held open is free once these are closed. */
+static void release(struct run *r)
+{
+	host_unload_profile(r);
+	host_remove_cgroups(r);
+	host_detach_storage(r);
+}
+
+void stop_run(struct monitor *m)
+{
+	struct run *r = m->r;
+
+	if (r->exit_status >= 0 && WIFSIGNALED(r->exit_status) && WTERMSIG(r->exit_status) == SIGHUP)
+		r->reboot = true;
+	m->ending = true; /* hooks at the end have a limit; a stop request cannot call them off */
+	m->cancelled = false;
+	host_remove_network(r);
+	(void)monitor_set_state(r, STATE_STOPPING, NULL);
+	run_stop_hooks(r);
+	close_console(m);
+	release(r);
+	r->init_pid = 0;
+	if (r->reboot) {
+		(void)monitor_set_state(r, STATE_STOPPED, NULL);
+		if (m->server)
+			server_drop_subscribers(m->server);
+	}
+	run_post_stop_hooks(r);
+	run_close_fds(r);
+	if (r->reboot)
+		return;
+	r->state = STATE_STOPPED;
+	if (m->instance_fd >= 0) {
+		(void)monitor_save(r, NULL);
+		instance_clear(m->instance_fd, true);
+	}
+	if (r->conf->ephemeral.v)
+		destroy_ephemeral(r);
+	if (r->pidfile)
+		(void)unlink(r->pidfile);
+	(void)monitor_set_state(r, STATE_STOPPED, NULL);
+	host_close_socket(r);
+}
+
+void stop_failed_start(struct monitor *m, const struct err *e)
+{
+	struct run *r = m->r;
+	bool served = r->listen_fd >= 0;
+
+	free(r->error_line);
+	r->error_line = err_line(e);
+	m->ending = true;
+	m->cancelled = false;
+	if (served)
+		(void)monitor_set_state(r, STATE_ABORTING, NULL);
+	close_console(m);
+	host_kill_init(r);
+	if (served)
+		(void)monitor_set_state(r, STATE_STOPPING, NULL);
+	/* The socket goes last: until then the name is ours, and nobody starts into our leftovers. */
+	host_remove_network(r);
+	release(r);
+	if (served)
+		run_post_stop_hooks(r);
+	run_close_fds(r);
+	r->state = STATE_STOPPED;
+	/* Unserved: another monitor may be the owner of the state file. */
+	if (m->instance_fd >= 0 && served) {
+		(void)monitor_save(r, NULL);
+		instance_clear(m->instance_fd, true);
+	}
+	if (r->pidfile)
+		(void)unlink(r->pidfile);
+	host_close_socket(r);
+}

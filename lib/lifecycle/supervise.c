@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+#include "lifecycle/supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mount.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/paths.h"
+#include "base/str.h"
+#include "config/reader.h"
+#include "kernel/proc.h"
+#include "kernel/socket.h"
+#include "kernel/tty.h"
+#include "lifecycle/adopt.h"
+#include "lifecycle/command.h"
+#include "lifecycle/instance.h"
+#include "lifecycle/launch_head.h"
+#include "lifecycle/monitor.h"
+#include "lifecycle/plan.h"
+#include "lifecycle/start.h"
+#include "lifecycle/stop.h"
+
+#undef LOG_CATEGORY
+#define LOG_CATEGORY "supervise"
+#define LAUNCH_MAX (16U << 20)
+#define EXIT_INTERNAL 1
+
+struct supervisor {
+	struct launch_head head;
+	struct monitor m;
+	char *text;		/* the launch memfd */
+	const char *body;	/* the configuration in it */
+	size_t body_len;
+	int status_fd;
+};
+
+/* One packet to the client: a tag, a number, a payload. */
+static void tell(struct supervisor *s, char tag, int number, const void *p, size_t n)
+{
+	char packet[1 + sizeof(int) + ERR_FRAME_MAX];
+
+	if (s->status_fd < 0)
+		return;
+	n = MIN(n, (size_t)ERR_FRAME_MAX);
+	packet[0] = tag;
+	memcpy(packet + 1, &number, sizeof(number));
+	if (n)
+		memcpy(packet + 1 + sizeof(number), p, n);
+	(void)!send(s->status_fd, packet, 1 + sizeof(number) + n, MSG_NOSIGNAL);
+}
+
+static void on_warning(void *arg, const char *text)
+{
+	struct supervisor *s = arg;
+
+	if (s->status_fd >= 0)
+		tell(s, STATUS_WARNING, 0, text, strlen(text));
+	else if (!s->head.quiet)
+		(void)fprintf(stderr, "%s: warning: %s\n", s->head.prog ? s->head.prog : "lxc-start", text);
+}
+
+/* The end of a start that did not work: to the client, or to the terminal we are on. */
+static int report(struct supervisor *s, struct err *e, int error_num)
+{
+	char frame[ERR_FRAME_MAX];
+
+	err_wrap(&e, -1, "cannot start %s", s->head.name);
+	if (s->status_fd >= 0)
+		tell(s, STATUS_ERROR, error_num, frame, err_pack(e->cause ? e->cause : e, frame));
+	else if (!s->head.quiet)
+		err_print(stderr, s->head.prog ? s->head.prog : "lxc-start", e, false);
+	err_free(e);
+	fd_replace(&s->status_fd, -EBADF);
+	return EXIT_INTERNAL;
+}
+
+static int read_launch(struct supervisor *s, struct err **e)
+{
+	size_t len;
+	int r;
+
+	if (lseek(SUPERVISE_LAUNCH_FD, 0, SEEK_SET) < 0)
+		return err_set(e, errno, NULL, "this program is started by the lxc tools, not by hand");
+	r = io_read_fd(SUPERVISE_LAUNCH_FD, LAUNCH_MAX, &s->text, &len);
+	(void)close(SUPERVISE_LAUNCH_FD);
+	if (r < 0)
+		return err_set(e, -r, NULL, "cannot read the launch data");
+	r = launch_head_read(s->text, len, &s->head, &s->body, e);
+	if (r < 0)
+		return r;
+	s->body_len = len - (size_t)(s->body - s->text);
+	if (s->head.status) {
+		s->status_fd = SUPERVISE_STATUS_FD;
+		(void)fcntl(s->status_fd, F_SETFD, FD_CLOEXEC);
+	}
+	return 0;
+}
+
+/* Signals that the monitor handles arrive through its loop; the rest keep their default. */
+static void block_signals(sigset_t *mask)
+{
+	static const int fatal[] = { SIGBUS, SIGILL, SIGSEGV, SIGFPE, SIGABRT, SIGTRAP, SIGSYS };
+
+	(void)sigfillset(mask);
+	for (size_t i = 0; i < ARRAY_SIZE(fatal); i++)
+		(void)sigdelset(mask, fatal[i]);
+	(void)sigprocmask(SIG_SETMASK, mask, NULL);
+}
+
+/* A fresh run from the launch data: for the start, and again for every reboot. */
+static int new_run(struct supervisor *s, struct err **e)
+{
+	struct conf *conf = NULL;
+	int r = conf_undump(&conf, s->body, s->body_len, NULL, e);
+	struct run *run;
+
+	if (r < 0)
+		return r;
+	if (str_set(&conf->name, s->head.name) < 0 || str_set(&conf->lxcpath, s->head.lxcpath) < 0) {
+		conf_free(conf);
+		return err_no_memory(e);
+	}
+	run = run_new(conf);
+	if (!run) {
+		conf_free(conf);
+		return err_no_memory(e);
+	}
+	run->foreground = s->head.foreground;
+	run->application = s->head.application;
+	run->close_fds = s->head.close_fds;
+	run->quiet = s->head.quiet;
+	run->wait = monitor_wait;
+	run->monitor = &s->m;
+	run->log.sink = on_warning;
+	run->log.sink_arg = s;
+	s->m.r = run;
+	if (strv_copy(&run->argv, &s->head.argv) < 0 || str_set(&run->pidfile, s->head.pidfile) < 0 ||
+	    str_set(&run->log.prefix, s->head.prog ? s->head.prog : "lxc-start") < 0)
+		return err_no_memory(e);
+	return plan_make(run, e);
+}
+
+static int open_application_init(struct run *r, struct err **e)
+{
+	static const char *const names[] = { PATH_SBIN "/init.lxc.static", PATH_SBIN "/init.lxc" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (access(names[i], X_OK) < 0)
+			continue;
+		r->exe_fd = proc_safe_exe(names[i], e);
+		return MIN(r->exe_fd, 0);
+	}
+	return err_supervisor_missing(e, names[0]);
+}
+
+/* Nothing of the caller: its descriptors, directory, session, keyring, umask. */
+static int detach(struct supervisor *s, struct err **e)
+{
+	auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return err_set(e, errno, NULL, "cannot open /dev/null");
+	for (int i = 0; i < 3; i++)
+		if (dup2(null, i) < 0)
+			return err_set(e, errno, NULL, "cannot redirect stdio");
+	(void)setsid();
+	return 0;
+}
+
+static int write_pidfile(struct run *r, struct err **e)
+{
+	auto_close int fd = -EBADF;
+	char text[16];
+
+	if (!r->pidfile)
+		return 0;
+	(void)unlink(r->pidfile);
+	fd = open(r->pidfile, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_pidfile_unwritable(e, r->pidfile);
+	(void)snprintf(text, sizeof(text), "%d", getpid());
+	return io_write_all(fd, text, strlen(text)) < 0 ? err_pidfile_unwritable(e, r->pidfile) : 0;
+}
+
+static int on_init_end(struct loop *l, struct source *src, uint32_t events, void *arg)
+{
+	struct monitor *m = arg;
+	struct run *r = m->r;
+
+	loop_remove(m->init_source);
+	m->init_source = NULL;
+	if (r->adopted || proc_wait(r->init_pid, &r->exit_status) < 0)
+		if (proc_pidfd_status(r->init_pidfd, &r->exit_status) < 0)
+			r->exit_status = -1;
+	loop_stop(l, 0);
+	return 0;
+}
+
+static void forward(struct monitor *m, int sig)
+{
+	struct run *r = m->r;
+
+	if (r->state == STATE_STARTING) {
+		if (sig == SIGTERM || sig == SIGINT || sig == SIGHUP || sig == SIGQUIT)
+			(void)monitor_stop(m, NULL);
+		return;
+	}
+	if (r->init_pidfd >= 0 && !m->ending)
+		(void)proc_pidfd_send(r->init_pidfd, sig == SIGHUP ? SIGTERM : sig);
+}
+
+static int on_signal(struct loop *l, struct source *src, uint32_t events, void *arg)
+{
+	struct monitor *m = arg;
+	struct signalfd_siginfo si;
+
+	while (read(source_fd(src), &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		int sig = (int)si.ssi_signo;
+
+		if (sig == SIGWINCH && m->tty_is_raw && m->r->console.ptx >= 0)
+			(void)tty_copy_winsize(0, m->r->console.ptx);
+		else if (sig != SIGWINCH && sig != SIGCHLD && sig != SIGPIPE && sig != SIGTSTP && sig != SIGTTIN &&
+			 sig != SIGTTOU && sig != SIGCONT && sig != SIGURG)
+			forward(m, sig);
+	}
+	return 0;
+}
+
+static int make_loop(struct supervisor *s, const sigset_t *mask, struct err **e)
+{
+	struct run *r = s->m.r;
+	int rc = loop_new(&s->m.loop, e);
+
+	if (rc == 0)
+		rc = loop_add_signals(s->m.loop, mask, on_signal, &s->m, e);
+	if (rc < 0)
+		return rc;
+	rc = instance_dir(r->rundir, r->lxcpath, r->name, true, e);
+	if (rc < 0)
+		return rc == -ENOENT ? err_set(e, ENOENT, NULL, "the run directory %s does not exist", r->rundir) : rc;
+	s->m.instance_fd = rc;
+	return 0;
+}
+
+static int enter_monitor_namespace(struct run *r, struct err **e)
+{
+	if (!r->conf->monitor_unshare.v)
+		return 0;
+	if (unshare(CLONE_NEWNS) < 0 || mount("", "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+		return err_at(e, err_set(e, errno, NULL, "the monitor's mount namespace cannot be made"),
+			      r->conf->monitor_unshare.at);
+	return 0;
+}
+
+/* From RUNNING to the end of init. */
+static int stay(struct supervisor *s, struct err **e)
+{
+	struct monitor *m = &s->m;
+	struct run *r = m->r;
+	int rc = loop_add(m->loop, r->init_pidfd, false, EPOLLIN, on_init_end, m, &m->init_source, e);
+
+	if (rc == 0)
+		rc = monitor_set_state(r, STATE_RUNNING, e);
+	if (rc < 0)
+		return rc;
+	tell(s, STATUS_RUNNING, 0, NULL, 0);
+	if (!s->head.foreground)
+		fd_replace(&s->status_fd, -EBADF);
+	r->log.sink = NULL;
+	return loop_run(m->loop);
+}
+
+/* One life of the container; true if it wants another. */
+static bool live(struct supervisor *s, int *ret)
+{
+	struct err *e = NULL;
+	struct run *r = s->m.r;
+	int rc = start_run(r, &e), status;
+
+	if (rc < 0) {
+		stop_failed_start(&s->m, e);
+		status = r->exit_status;
+		*ret = report(s, e, status > 0 ? status : 1);
+		return false;
+	}
+	rc = stay(s, &e);
+	if (rc < 0) {
+		host_kill_init(r);
+		err_free(e);
+	}
+	stop_run(&s->m);
+	*ret = r->exit_status;
+	return r->reboot;
+}
+
+static int reboot(struct supervisor *s)
+{
+	struct run *old = s->m.r;
+	int listen_fd = take_fd(&old->listen_fd), rc;
+	struct err *e = NULL;
+
+	rc = new_run(s, &e);
+	s->m.r->listen_fd = listen_fd;
+	s->m.ending = s->m.cancelled = false;
+	if (s->m.r != old)
+		run_free(old);
+	if (rc == 0 && s->head.application)
+		rc = open_application_init(s->m.r, &e);
+	if (rc < 0) {
+		stop_failed_start(&s->m, e);
+		err_free(e);
+	}
+	return rc;
+}
+
+/* The exit status of a foreground program: the application's, or 0. */
+static int exit_code(const struct supervisor *s, int status)
+{
+	if (!s->head.application || status < 0)
+		return 0;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+static int supervise(struct supervisor *s)
+{
+	int status = -1;
+
+	while (live(s, &status))
+		if (reboot(s) < 0)
+			return EXIT_INTERNAL;
+	if (s->status_fd >= 0) {
+		tell(s, STATUS_ENDED, status, NULL, 0);
+		return 0;
+	}
+	return s->m.r->error_line ? EXIT_INTERNAL : exit_code(s, status);
+}
+
+/* Somebody runs already: known before anything is made. */
+static int check_free(struct run *r, struct err **e)
+{
+	char address[108];
+	auto_close int fd = -EBADF;
+
+	command_address(r->lxcpath, r->name, address);
+	fd = socket_connect_abstract(address, SOCK_STREAM, 2000);
+	return fd >= 0 ? host_socket_holder(r, fd, e) : 0;
+}
+
+static void record_failure(struct supervisor *s, const struct err *e)
+{
+	struct run *r = s->m.r;
+	char address[108];
+	auto_close int fd = -EBADF;
+
+	if (!r || !r->rundir)
+		return;
+	command_address(r->lxcpath, r->name, address);
+	fd = socket_connect_abstract(address, SOCK_STREAM, 1000);
+	if (fd >= 0)
+		return;
+	s->m.instance_fd = instance_dir(r->rundir, r->lxcpath, r->name, true, NULL);
+	free(r->error_line);
+	r->error_line = err_line(e);
+	(void)monitor_save(r, NULL);
+}
+
+/* The daemon: born in its cgroup where there is v2, so that no pid has to be written. */
+static pid_t fork_daemon(struct supervisor *s, struct err **e)
+{
+	struct run *r = s->m.r;
+	pid_t pid;
+	int rc = cgroup_create(r->cgroups, e), fd;
+
+	if (rc < 0)
+		return rc;
+	r->cgroups_made = true;
+	fd = cgroup_monitor_fd(r->cgroups);
+	pid = proc_clone(0, fd, NULL, NULL);
+	if (pid < 0 && fd >= 0) {
+		fd = -1;
+		pid = proc_clone(0, -1, NULL, e);
+	}
+	r->born_in_cgroup = fd >= 0;
+	return pid;
+}
+
+static int start(struct supervisor *s, const sigset_t *mask)
+{
+	struct err *e = NULL;
+	int rc = new_run(s, &e);
+	pid_t pid = 0;
+
+	if (rc == 0 && s->head.application)
+		rc = open_application_init(s->m.r, &e);
+	if (rc == 0)
+		rc = check_free(s->m.r, &e);
+	if (rc == 0 && !s->head.foreground) {
+		pid = fork_daemon(s, &e);
+		if (pid > 0)
+			_exit(0);
+		rc = pid < 0 ? pid : detach(s, &e);
+	}
+	if (rc == 0)
+		rc = enter_monitor_namespace(s->m.r, &e);
+	if (rc == 0)
+		rc = make_loop(s, mask, &e);
+	if (rc == 0)
+		rc = write_pidfile(s->m.r, &e);
+	if (rc < 0) {
+		record_failure(s, e);
+		if (s->m.r && s->m.r->cgroups_made)
+			host_remove_cgroups(s->m.r);
+		return report(s, e, 1);
+	}
+	if (instance_write_config(s->m.instance_fd, s->text, (size_t)(s->body - s->text) + s->body_len, &e) < 0)
+		return report(s, e, 1);
+	return supervise(s);
+}
+
+static int explain(struct supervisor *s)
+{
+	auto_buf struct buf out = BUF_INIT(1U << 20);
+	struct err *e = NULL;
+	int rc = new_run(s, &e);
+
+	if (rc < 0)
+		return report(s, e, 1);
+	plan_explain(s->m.r, &out);
+	buf_adds(&out, "\nsteps of the start:\n");
+	start_explain(s->m.r, &out);
+	for (size_t at = 0; at < out.len; at += ERR_FRAME_MAX)
+		tell(s, STATUS_TEXT, 0, out.p + at, MIN(out.len - at, (size_t)ERR_FRAME_MAX));
+	return 0;
+}
+
+static int adopt(struct supervisor *s, const sigset_t *mask)
+{
+	struct err *e = NULL;
+	pid_t pid = proc_clone(0, -1, NULL, &e);
+	int rc;
+
+	if (pid > 0)
+		_exit(0);
+	rc = pid < 0 ? pid : detach(s, &e);
+	if (rc == 0)
+		rc = adopt_run(&s->m, s->head.lxcpath, s->head.name, &e);
+	if (rc < 0)
+		return report(s, e, 1);
+	if (rc == ADOPT_CLEANED) {
+		tell(s, STATUS_ENDED, 0, NULL, 0);
+		return 0;
+	}
+	free(s->text);
+	s->text = take_ptr(s->m.launch_text);
+	launch_head_done(&s->head);
+	rc = launch_head_read(s->text, s->m.launch_len, &s->head, &s->body, &e);
+	s->body_len = s->m.launch_len - (size_t)(s->body - s->text);
+	s->head.foreground = false;
+	s->m.r->wait = monitor_wait;
+	if (rc == 0)
+		rc = loop_new(&s->m.loop, &e);
+	if (rc == 0)
+		rc = loop_add_signals(s->m.loop, mask, on_signal, &s->m, &e);
+	if (rc == 0)
+		rc = host_open_socket(s->m.r, &e);
+	if (rc == 0)
+		rc = stay(s, &e);
+	if (rc < 0)
+		return report(s, e, 1);
+	stop_run(&s->m);
+	if (!s->m.r->reboot)
+		return 0;
+	return reboot(s) < 0 ? EXIT_INTERNAL : supervise(s);
+}
+
+int supervise_main(void)
+{
+	struct supervisor s = { .status_fd = -EBADF, .m = { .instance_fd = -EBADF } };
+	struct err *e = NULL;
+	sigset_t mask;
+	int rc;
+
+	block_signals(&mask);
+	(void)umask(022);
+	rc = read_launch(&s, &e);
+	if (rc < 0) {
+		err_print(stderr, "lxc-supervise", e, false);
+		err_free(e);
+		return EXIT_INTERNAL;
+	}
+	/* The caller's keys stay the caller's. */
+	(void)syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
+	(void)!chdir("/");
+	switch (s.head.mode) {
+	case LAUNCH_EXPLAIN:
+		rc = explain(&s);
+		break;
+	case LAUNCH_ADOPT:
+		rc = adopt(&s, &mask);
+		break;
+	default:
+		rc = start(&s, &mask);
+	}
+	console_free(s.m.console);
+	s.m.console = NULL;
+	server_free(s.m.server);
+	run_free(s.m.r);
+	loop_free(s.m.loop);
+	fd_close(s.m.instance_fd);
+	launch_head_done(&s.head);
+	free(s.text);
+	return rc;
+}

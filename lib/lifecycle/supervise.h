@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* supervise - the monitor's whole life: read what to start, plan, start, stay, clean up. Runs in the
+ * program lxc-supervise only. */
+#pragma once
+
+/* fds that launch.c hands over. */
+#define SUPERVISE_STATUS_FD 3
+#define SUPERVISE_LAUNCH_FD 4
+
+/* First byte of a packet on the status socket. */
+#define STATUS_RUNNING 'R'	/* then an int: nothing */
+#define STATUS_WARNING 'W'	/* then text */
+#define STATUS_ERROR 'E'	/* then an int (error_num), then an error frame */
+#define STATUS_TEXT 'T'		/* then text: the explanation that was asked for */
+#define STATUS_ENDED 'X'	/* foreground: then an int, the wait status of init */
+
+/* The head of the launch memfd: "KEY=VALUE\0" lines, an empty one ends it, the dump follows. */
+#define LAUNCH_MAGIC "tiffin-launch=1"
+
+int supervise_main(void);

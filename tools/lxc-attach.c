@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copyright (C) The Tiffin authors */
 /* lxc-attach - runs a program, or a shell, inside a running container. */
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/personality.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,25 +12,10 @@
 #include "base/cleanup.h"
 #include "base/table.h"
 #include "common/launch.h"
+#include "common/namespaces.h"
 
 #define OPT_TABLE "lxc-attach.opt"
 #include "common/opt_table.h"
-
-#ifndef CLONE_NEWTIME
-#define CLONE_NEWTIME 0x00000080
-#endif
-
-/* The words of -s: the short ones in any case, the long ones in upper case. */
-static const struct name_value short_namespaces[] = {
-	{ "mnt", CLONE_NEWNS },	      { "net", CLONE_NEWNET },	 { "uts", CLONE_NEWUTS },
-	{ "ipc", CLONE_NEWIPC },      { "pid", CLONE_NEWPID },	 { "user", CLONE_NEWUSER },
-	{ "cgroup", CLONE_NEWCGROUP }, { "time", CLONE_NEWTIME },
-};
-static const struct name_value long_namespaces[] = {
-	{ "MOUNT", CLONE_NEWNS },
-	{ "NETWORK", CLONE_NEWNET },
-	{ "UTSNAME", CLONE_NEWUTS },
-};
 
 static const struct name_value privileges[] = {
 	{ "CGROUP", LXC_ATTACH_MOVE_TO_CGROUP },
@@ -56,39 +39,9 @@ struct attach {
 	const char *pty_log;
 };
 
-static const struct name_value *find_namespace(const char *word)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(long_namespaces); i++)
-		if (strcmp(long_namespaces[i].name, word) == 0)
-			return &long_namespaces[i];
-	return table_by_nocase_n(short_namespaces, ARRAY_SIZE(short_namespaces), word);
-}
-
 static const struct name_value *find_privilege(const char *word)
 {
 	return table_by_name_n(privileges, ARRAY_SIZE(privileges), word);
-}
-
-/* ORs the values of words separated by '|'. -1 after a message. */
-static int parse_words(struct tool *t, const char *option, const char *what, const char *list,
-		       const struct name_value *(*find)(const char *), int *ret)
-{
-	auto_strv struct strv words = { 0 };
-	int flags = 0;
-
-	if (strv_split(&words, list, "|") < 0)
-		return tool_usage(t, "out of memory");
-	if (words.n == 0)
-		return tool_usage(t, "option %s: '%s' names no %s", option, list, what);
-	for (size_t i = 0; i < words.n; i++) {
-		const struct name_value *row = find(words.v[i]);
-
-		if (!row)
-			return tool_usage(t, "option %s: '%s' is not a %s", option, words.v[i], what);
-		flags |= (int)row->value;
-	}
-	*ret = flags;
-	return 0;
 }
 
 static int parse_arch(struct tool *t, const char *word, long *ret)
@@ -118,16 +71,14 @@ static int option(struct tool *t, int key, const char *value)
 	switch ((enum key)key) {
 	case KEY_ELEVATED:
 		a->elevated = ALL_PRIVILEGES;
-		return value ? parse_words(t, "--elevated-privileges (-e)", "privilege (CGROUP, CAP, LSM)", value,
+		return value ? words_parse(t, "--elevated-privileges (-e)", "privilege (CGROUP, CAP, LSM)", value,
 					   find_privilege, &a->elevated)
 			     : 0;
 	case KEY_ARCH:
 		return parse_arch(t, value, &a->options.personality);
 	case KEY_NAMESPACES:
 		a->namespaces_given = true;
-		a->options.namespaces = 0;
-		return parse_words(t, "--namespaces (-s)", "namespace", value, find_namespace,
-				   &a->options.namespaces);
+		return namespaces_parse(t, value, &a->options.namespaces);
 	case KEY_REMOUNT:
 		a->remount = true;
 		return 0;

@@ -54,8 +54,6 @@ static int run(struct tool *t, struct destroy *d, struct lxc_container *c)
 	bool was_running = c->is_running(c), ok;
 	auto_err struct err *e = NULL;
 
-	if (!tool_is_configured(t, c) && !was_running)
-		return tool_unknown(t);
 	if (was_running && !d->force) {
 		(void)err_destroy_running(&e, t->name);
 		return tool_error_chain(t, e);
@@ -65,8 +63,8 @@ static int run(struct tool *t, struct destroy *d, struct lxc_container *c)
 	/* The monitor of an ephemeral container removes it when it ends. */
 	if (was_running && is_ephemeral(c))
 		return EXIT_SUCCESS;
-	if (!c->is_defined(c))
-		return was_running ? EXIT_SUCCESS : tool_unknown(t);
+	if (was_running && !c->is_defined(c))
+		return EXIT_SUCCESS;	/* it ran without a configuration file: nothing else was there */
 	if (d->snapshots && has_snapshots(c) > 0)
 		ok = c->destroy_with_snapshots(c);
 	else

@@ -2,7 +2,9 @@
 /* Copyright (C) The Tiffin authors */
 #include "common/listing.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -159,18 +161,26 @@ static bool needs_handle(const struct listing_filter *want, const struct listing
 	return columns || want->running || want->frozen || want->stopped || want->defined || want->groups.n;
 }
 
-/* A creation that was cut off is named, so that it can be cleaned up. */
-static void warn_partial(struct tool *t, const char *lxcpath, const char *name)
+/* Creations that go on, or were cut off, are named, so that they can be cleaned up. Of one that has a
+ * configuration already, its handle tells (handles: one will be made for each). */
+static void warn_partial(struct tool *t, const char *lxcpath, const struct listing_filter *want, bool handles)
 {
-	auto_free char *path = NULL;
+	auto_closedir DIR *dir = opendir(lxcpath);
+	struct dirent *d;
+	char path[NAME_MAX + 16];
 
-	if (asprintf(&path, "%s/%s/partial", lxcpath, name) < 0) {
-		path = NULL;
-		return;
-	}
-	if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	while (dir && (d = readdir(dir))) {
+		if (*d->d_name == '.' || (want->name && regexec(want->name, d->d_name, 0, NULL, 0) != 0))
+			continue;
+		(void)snprintf(path, sizeof(path), "%s/partial", d->d_name);
+		if (faccessat(dirfd(dir), path, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		(void)snprintf(path, sizeof(path), "%s/config", d->d_name);
+		if (handles && faccessat(dirfd(dir), path, F_OK, 0) == 0)
+			continue;
 		tool_warn(t, "%s is not complete: it is being created, or its creation was cut off (lxc-destroy -n %s "
-			     "removes it)", name, name);
+			     "removes it)", d->d_name, d->d_name);
+	}
 }
 
 static int fill_row(struct tool *t, const char *lxcpath, const char *name, const struct listing_filter *want,
@@ -181,13 +191,16 @@ static int fill_row(struct tool *t, const char *lxcpath, const char *name, const
 
 	if (want->name && regexec(want->name, name, 0, NULL, 0) != 0)
 		return 0;
-	warn_partial(t, lxcpath, name);
 	if (!needs_handle(want, columns))
 		return (row->shown = strdup(name)) ? 1 : -ENOMEM;
 	c = lxc_container_new(name, lxcpath);
 	if (!c) {
+		/* It is there, and cannot be asked: a row of dashes, unless something was to be known of it. */
 		(void)tool_failed(t, NULL, "cannot open container %s in %s", name, lxcpath);
-		return 0;
+		if (!columns || needs_handle(want, NULL))
+			return 0;
+		row->cells[COLUMN_NAME] = strdup(name);
+		return (row->shown = strdup(name)) ? 1 : -ENOMEM;
 	}
 	tool_show_warnings(t, c);
 	if (!is_wanted(c, want)) {
@@ -222,6 +235,7 @@ int listing_read(struct tool *t, const char *lxcpath, const struct listing_filte
 
 	if (access(lxcpath, F_OK) < 0 && errno == ENOENT)
 		return 0;
+	warn_partial(t, lxcpath, want, needs_handle(want, columns));
 	n = active_only ? list_active_containers(lxcpath, &names, NULL) :
 	    want->defined ? list_defined_containers(lxcpath, &names, NULL) :
 			    list_all_containers(lxcpath, &names, NULL);

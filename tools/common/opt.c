@@ -78,7 +78,7 @@ int opt_parser_init(struct opt_parser *p, const struct opt_set *set, struct err 
 	if (!p->short_opts)
 		return err_no_memory(e);
 	opterr = 0;
-	optind = 1;
+	optind = 0;	/* makes getopt_long begin anew */
 	return 0;
 }
 

@@ -60,6 +60,11 @@ extern char *lxcext_explain(struct lxc_container *c, int useinit, char *const ar
  * negative errno when nothing is recorded. */
 extern int lxcext_last_exit(struct lxc_container *c, int *ret_status, char **ret_error);
 
+/* For a program that enters containers with attach(): first thing in main, executes the program once
+ * more from a copy that root in a container cannot write to. Returns 0 in that second run (and where
+ * the program's file is protected already), a negative errno with the thread's error on failure. */
+extern int lxcext_protect_self(char *const argv[]);
+
 /* The version of this implementation, "0.1.0"; lxc_get_version() is the API level. */
 extern const char *lxcext_version(void);
 

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Copyright (C) The Tiffin authors
+# Every tool: --help and --usage have the house's shape, --version gives both versions, a wrong option is one
+# sentence, every long option stands in the manual page and in the completion; every page is well-formed.
+. "$top_srcdir/tests/harness/lib.sh"
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+# Long options that --help shows.
+long_options() {
+	sed -n 's/^  \(-.,\|   \) --\([a-z-]*\).*/\2/p'
+}
+
+# scdoc separates empty paragraphs and keeps long lines; all else that mandoc finds is a fault.
+page_faults() {
+	mandoc -T lint "$1" | grep -Ev 'STYLE: |skipping paragraph macro: PP (empty|after)'
+}
+
+check_page() {
+	page=$top_builddir/tools/$1.1
+	[ -f "$page" ] || { result 1 "$1 has a manual page"; return; }
+	text=$(sed 's/\\-/-/g; s/\\&//g' "$page")
+	for option in $2; do
+		case $text in
+		*"--$option"*) ;;
+		*) result 1 "$1(1) describes --$option" ;;
+		esac
+	done
+	for section in NAME SYNOPSIS DESCRIPTION OPTIONS 'EXIT STATUS' EXAMPLES 'SEE ALSO'; do
+		printf '%s\n' "$text" | grep -Eq "^\\.SH \"?$section\"?\$" || result 1 "$1(1) has a section $section"
+	done
+	result 0 "$1(1) describes its options in the usual sections"
+}
+
+check_tool() {
+	tool=$1
+	fails 0 "$tool --version" "$top_builddir/$tool" --version
+	like "$out" '^7\.0\.0$' "$tool --version begins with the API level"
+	like "$out" '^tiffin [0-9]+\.[0-9]+\.[0-9]+$' "$tool --version names the product"
+	fails 0 "$tool --help" "$top_builddir/$tool" --help
+	case $tool in
+	lxc-config | lxc-checkconfig | lxc-update-config)
+		like "$out" "^Usage: $tool" "$tool --help shows the usage on standard output"
+		return
+		;;
+	esac
+	like "$err" "^Usage: $tool " "$tool --help shows the usage on standard error"
+	is "$out" "" "$tool --help leaves standard output alone"
+	options=$(printf '%s\n' "$err" | long_options)
+	is "$(printf '%s\n' "$err" | awk 'length($0) > 79')" "" "$tool --help fits the screen"
+	fails 0 "$tool --usage" "$top_builddir/$tool" --usage
+	for option in $options; do
+		case $err in
+		*"--$option"*) ;;
+		*) result 1 "$tool --usage has --$option" ;;
+		esac
+		grep -q -- "--$option[= ']" "$top_builddir/tools/completion/$tool" ||
+			result 1 "the completion of $tool has --$option"
+	done
+	fails 1 "$tool refuses an unknown option" "$top_builddir/$tool" --no-such-option
+	is "$err" "$tool: there is no option --no-such-option
+  try: $tool --help" "$tool says so in one sentence"
+	ok "the completion of $tool is a script" bash -n "$top_builddir/tools/completion/$tool"
+	[ ! -f "$top_builddir/tools/lxc.7" ] || check_page "$tool" "$options"
+}
+
+for tool in attach autostart cgroup checkconfig config console create destroy device execute freeze info ls \
+	snapshot start stop unfreeze unshare update-config wait; do
+	check_tool "lxc-$tool"
+done
+
+if [ ! -f "$top_builddir/tools/lxc.7" ]; then
+	skip "the manual pages are well-formed" "needs man: built with --disable-man"
+elif ! command -v mandoc >/dev/null; then
+	skip "the manual pages are well-formed" "needs mandoc: it is not installed"
+else
+	for page in "$top_builddir"/tools/*.[157]; do
+		is "$(page_faults "$page")" "" "$(basename "$page") is well-formed"
+	done
+fi
+finish

@@ -79,6 +79,10 @@ static int take_link(const struct nlmsghdr *h, void *arg)
 			if (mnl_attr_get_payload_len(a) == LINK_MAC_LEN)
 				memcpy(l->mac, mnl_attr_get_payload(a), LINK_MAC_LEN);
 			break;
+		case IFLA_PERM_ADDRESS:
+			if (mnl_attr_get_payload_len(a) == LINK_MAC_LEN)
+				memcpy(l->burnt_in, mnl_attr_get_payload(a), LINK_MAC_LEN);
+			break;
 		case IFLA_LINKINFO:
 			take_info(a, l);
 			break;

@@ -24,6 +24,7 @@ struct link {
 	int peer_nsid;			/* which one, where the kernel says; else -1 */
 	bool vlan_filtering;		/* of a bridge */
 	unsigned char mac[LINK_MAC_LEN];	/* zero where it is no Ethernet address */
+	unsigned char burnt_in[LINK_MAC_LEN];	/* the one that the hardware came with; zero: none */
 };
 
 /* 0, -ENODEV with *e set ("network interface X does not exist"), -errno. */

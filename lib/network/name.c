@@ -56,20 +56,27 @@ static int hex(char c)
 	return p ? (int)(p - digits) : -1;
 }
 
+int mac_read(const char *s, unsigned char ret[LINK_MAC_LEN])
+{
+	for (int i = 0; i < LINK_MAC_LEN; i++) {
+		int high = hex(s[0]), low = high < 0 ? -1 : hex(s[1]);
+
+		if (low < 0 || s[2] != (i < LINK_MAC_LEN - 1 ? ':' : '\0'))
+			return -EINVAL;
+		ret[i] = (unsigned char)(high << 4 | low);
+		s += 3;
+	}
+	return 0;
+}
+
 int mac_parse(const char *s, unsigned char ret[LINK_MAC_LEN], const char **ret_why)
 {
 	static const unsigned char zero[LINK_MAC_LEN];
 	unsigned char mac[LINK_MAC_LEN];
 
 	*ret_why = "it is not of the form 10:66:6a:01:02:03";
-	for (int i = 0; i < LINK_MAC_LEN; i++) {
-		int high = hex(s[0]), low = high < 0 ? -1 : hex(s[1]);
-
-		if (low < 0 || s[2] != (i < LINK_MAC_LEN - 1 ? ':' : '\0'))
-			return -EINVAL;
-		mac[i] = (unsigned char)(high << 4 | low);
-		s += 3;
-	}
+	if (mac_read(s, mac) < 0)
+		return -EINVAL;
 	*ret_why = "it is a multicast address (the second digit is odd)";
 	if (mac[0] & 1)
 		return -EINVAL;

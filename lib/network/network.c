@@ -162,7 +162,7 @@ static void destroy_one(struct net_run *n, struct nic *i, struct netlink *nl, in
 	bool down_due = i->script_ran;
 
 	/* A physical device is back under its name when its script runs. */
-	if (i->conf->type == NET_PHYS && i->made)
+	if (i->conf->type == NET_PHYS && (i->made || n->restored))
 		i->type->undo(n, i, nl, netns_fd);
 	i->script_ran = false;
 	if (down_due && script_run(n, i, false, envp, &e) < 0) {
@@ -173,7 +173,7 @@ static void destroy_one(struct net_run *n, struct nic *i, struct netlink *nl, in
 	if (i->conf->type != NET_PHYS && i->made)
 		i->type->undo(n, i, nl, netns_fd);
 	i->made = false;
-	if (i->proxied)
+	if (i->proxied || (n->restored && i->conf->l2proxy.v))
 		l2proxy_remove(n, i, nl);
 	i->proxied = false;
 }
@@ -182,7 +182,7 @@ void net_destroy(struct net_run *n, int netns_fd, char *const *envp)
 {
 	auto_netlink struct netlink nl = NETLINK_INIT;
 	auto_err struct err *e = NULL;
-	bool due = false;
+	bool due = n && n->restored;
 
 	if (!n)
 		return;
@@ -194,4 +194,5 @@ void net_destroy(struct net_run *n, int netns_fd, char *const *envp)
 		log_error(n->log, "%s", err_root(e)->what);
 	for (size_t k = n->n; k-- > 0;)
 		destroy_one(n, &n->v[k], &nl, netns_fd, envp);
+	n->restored = false;
 }

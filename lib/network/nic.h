@@ -47,8 +47,7 @@ struct nic {
 	struct address gateway4, gateway6;	/* resolved; AF_UNSPEC: none or by device */
 	int host_index;			/* of the host end, or of a physical device; 0: nothing is made */
 	int inside_index;		/* phys: its number in the container */
-	unsigned old_mtu;		/* phys */
-	struct strv altnames;		/* phys: taken off while it is away */
+	struct strv altnames;		/* phys: taken off while it is away; link has the rest to restore */
 	bool made;			/* there is something to undo */
 	bool proxied;			/* l2proxy entries were added */
 	bool script_ran;		/* script.up succeeded, script.down is due */
@@ -59,6 +58,7 @@ struct net_run {
 	struct log *log;		/* borrowed */
 	VEC(struct nic);
 	bool any_up;
+	bool restored;			/* by another monitor, which may have died between two steps */
 };
 
 extern const struct nic_type nic_types[];	/* by enum conf_net_type */
@@ -70,6 +70,8 @@ int nic_fault(struct err **e, int r, const struct nic *i, const char *sub, struc
 const char *ifname_fault(const char *name);
 /* The same where one %d may stand for a number. */
 const char *ifname_template_fault(const char *name);
+/* Six pairs of hexadecimal digits, whatever address they are. */
+int mac_read(const char *s, unsigned char ret[LINK_MAC_LEN]);
 /* 0 or -EINVAL; *ret_why says why. Takes aa:bb:cc:dd:ee:ff, any case, a unicast address. */
 int mac_parse(const char *s, unsigned char ret[LINK_MAC_LEN], const char **ret_why);
 /* A random local unicast address; host: with first byte 0xfe, so that a bridge never takes it. */

@@ -35,7 +35,8 @@ int phys_plan(struct net_run *n, struct nic *i, struct netlink *nl, struct err *
 		return nic_fault(e, err_link_unusable(e, i->link.name, "phys", why), i, "link",
 				 i->conf->link.at);
 	(void)snprintf(i->host, sizeof(i->host), "%s", i->link.name);
-	return 0;
+	i->host_index = i->link.index;
+	return link_altnames(nl, i->link.index, &i->altnames, e);
 }
 
 /* script.up runs while the device is still on the host. */
@@ -49,11 +50,6 @@ int phys_create(struct net_run *n, struct nic *i, struct netlink *nl, const stru
 	r = script_run(n, i, true, t->envp, e);
 	if (r < 0)
 		return r;
-	r = link_altnames(nl, i->link.index, &i->altnames, e);
-	if (r < 0)
-		return r;
-	i->old_mtu = i->link.mtu;
-	i->host_index = i->link.index;
 	i->made = true;
 	/* They would occupy names inside, and could not come back past what the container adds. */
 	for (size_t k = 0; k < i->altnames.n; k++)
@@ -112,12 +108,25 @@ static int fetch(struct nic *i, int netns_fd, struct err **e)
 	return r;
 }
 
-/* Where it is now on the host: under its name, or its number when that differs. */
-static int locate(struct nic *i, struct netlink *nl, struct link *ret)
+/* The same piece of hardware, whatever it is called now. */
+static bool is_ours(const struct nic *i, const struct link *l)
 {
-	if (link_get(nl, i->host, ret, NULL) == 0)
-		return 0;
-	return link_get_index(nl, i->host_index, ret, NULL);
+	static const unsigned char zero[LINK_MAC_LEN];
+
+	if (memcmp(i->link.burnt_in, zero, LINK_MAC_LEN) != 0)
+		return memcmp(i->link.burnt_in, l->burnt_in, LINK_MAC_LEN) == 0;
+	return memcmp(i->link.mac, l->mac, LINK_MAC_LEN) == 0 ||
+	       (i->has_mac && memcmp(i->mac, l->mac, LINK_MAC_LEN) == 0);
+}
+
+/* Where it is now on the host: under its name, or its number when that differs. */
+static bool is_home(const struct nic *i, struct netlink *nl, struct link *ret)
+{
+	if (nl->fd < 0)
+		return false;
+	if (link_get(nl, i->host, ret, NULL) == 0 && is_ours(i, ret))
+		return true;
+	return link_get_index(nl, i->host_index, ret, NULL) == 0 && is_ours(i, ret);
 }
 
 void phys_undo(struct net_run *n, struct nic *i, struct netlink *nl, int netns_fd)
@@ -126,19 +135,24 @@ void phys_undo(struct net_run *n, struct nic *i, struct netlink *nl, int netns_f
 	auto_err struct err *e = NULL;
 	struct link l;
 
-	if (netns_fd >= 0 && fetch(i, netns_fd, &e) < 0 && err_root(e)->num != ENODEV)
-		log_warn(n->log, "%s cannot be taken back from the container: %s", i->host, err_root(e)->what);
-	if (nl->fd < 0 || locate(i, nl, &l) < 0) {
-		log_warn(n->log, "%s did not come back from the container", i->host);
-		return;
+	/* Without its namespace the kernel has brought it back by itself, under the name it had inside. */
+	if (!is_home(i, nl, &l)) {
+		if (netns_fd >= 0 && fetch(i, netns_fd, &e) < 0)
+			log_warn(n->log, "%s cannot be taken back from the container: %s", i->host,
+				 err_root(e)->what);
+		if (!is_home(i, nl, &l)) {
+			log_warn(n->log, "%s did not come back from the container", i->host);
+			return;
+		}
 	}
 	if (!STREQ(l.name, i->host))
 		c.name = i->host;
-	if (l.mtu != i->old_mtu)
-		c.mtu = i->old_mtu;
-	if ((c.name || c.mtu) && link_change(nl, l.index, &c, NULL) < 0)
+	if (l.mtu != i->link.mtu)
+		c.mtu = i->link.mtu;
+	if (memcmp(l.mac, i->link.mac, LINK_MAC_LEN) != 0)
+		c.mac = i->link.mac;
+	if ((c.name || c.mtu || c.mac) && link_change(nl, l.index, &c, NULL) < 0)
 		log_warn(n->log, "%s is back as %s but cannot be restored", i->host, l.name);
 	for (size_t k = 0; k < i->altnames.n; k++)
 		(void)link_altname_add(nl, l.index, i->altnames.v[k], NULL);
-	strv_done(&i->altnames);
 }

@@ -29,6 +29,15 @@ static void add_number(struct buf *b, const char *key, unsigned value)
 		buf_addf(b, " %s=%u", key, value);
 }
 
+static void add_mac(struct buf *b, const char *key, const unsigned char mac[LINK_MAC_LEN])
+{
+	static const unsigned char zero[LINK_MAC_LEN];
+
+	if (memcmp(mac, zero, LINK_MAC_LEN) != 0)
+		buf_addf(b, " %s=%02x:%02x:%02x:%02x:%02x:%02x", key, mac[0], mac[1], mac[2], mac[3], mac[4],
+			 mac[5]);
+}
+
 int net_save(const struct net_run *n, struct buf *b)
 {
 	for (size_t k = 0; k < n->n; k++) {
@@ -42,7 +51,9 @@ int net_save(const struct net_run *n, struct buf *b)
 		add_number(b, "index", (unsigned)i->host_index);
 		add_number(b, "inside", (unsigned)i->inside_index);
 		add_number(b, "link", (unsigned)i->link.index);
-		add_number(b, "mtu", i->old_mtu);
+		add_number(b, "mtu", i->link.mtu);
+		add_mac(b, "mac", i->link.mac);
+		add_mac(b, "burnt", i->link.burnt_in);
 		add_number(b, "ovs", i->ovs);
 		add_number(b, "made", i->made);
 		add_number(b, "proxied", i->proxied);
@@ -99,7 +110,7 @@ static int take_number(struct nic *i, const char *key, const char *value)
 	else if (STREQ(key, "link"))
 		i->link.index = (int)v;
 	else if (STREQ(key, "mtu"))
-		i->old_mtu = v;
+		i->link.mtu = v;
 	else if (STREQ(key, "ovs"))
 		i->ovs = v != 0;
 	else if (STREQ(key, "made"))
@@ -124,6 +135,10 @@ static int take_word(struct nic *i, char *word)
 		return take_ifname(i->name, value);
 	if (STREQ(word, "host"))
 		return take_ifname(i->host, value);
+	if (STREQ(word, "mac"))
+		return mac_read(value, i->link.mac);
+	if (STREQ(word, "burnt"))
+		return mac_read(value, i->link.burnt_in);
 	if (STREQ(word, "alt"))
 		return strv_add(&i->altnames, value);
 	return take_number(i, word, value);
@@ -162,6 +177,7 @@ static int collect(struct net_run *n)
 		if (!c->type_set || c->type == NET_INVALID)
 			continue;
 		i.type = &nic_types[c->type];
+		i.has_mac = c->hwaddr.v && mac_read(c->hwaddr.v, i.mac) == 0;
 		if (VEC_PUSH(n, i) < 0)
 			return -ENOMEM;
 		n->any_up = n->any_up || c->up.v;
@@ -180,6 +196,7 @@ int net_restore(const struct conf *c, const char *text, struct log *l, struct ne
 		return err_no_memory(e);
 	n->conf = c;
 	n->log = l;
+	n->restored = true;
 	if (collect(n) < 0 || strv_split(&lines, text, "\n") < 0)
 		return err_no_memory(e);
 	for (size_t k = 0; k < lines.n; k++) {

@@ -287,8 +287,8 @@ static void phys(void *arg)
 	struct net_run *adopted = NULL;
 	struct buf b = BUF_INIT(65536);
 	struct strv alts = { 0 };
+	struct link l, before;
 	struct conf_net *n;
-	struct link l;
 	struct world w;
 	int index;
 
@@ -297,6 +297,8 @@ static void phys(void *arg)
 	CHECK_OK(link_altname_add(&w.nl, index, "a-long-alternative-name", &w.e), w.e);
 	n = world_add_nic(&w, NET_PHYS, "card0");
 	CHECK(str_set(&n->name.v, "eth5") == 0 && str_set(&n->mtu.v, "1300") == 0);
+	CHECK(str_set(&n->hwaddr.v, "10:66:6a:00:00:05") == 0);
+	before = world_look(&w, w.host, "card0");
 	world_create(&w);
 	CHECK(!world_exists(&w, "card0"));
 	CHECK(world_look(&w, w.guest, "eth5").mtu == 1300);
@@ -307,9 +309,34 @@ static void phys(void *arg)
 	CHECK_OK(net_restore(&w.c, buf_str(&b), NULL, &adopted, &w.e), w.e);
 	net_destroy(adopted, w.guest, NULL);
 	l = world_look(&w, w.host, "card0");
-	CHECK(l.mtu == 1500);
+	CHECK(l.mtu == 1500 && memcmp(l.mac, before.mac, LINK_MAC_LEN) == 0);
 	CHECK_OK(link_altnames(&w.nl, l.index, &alts, &w.e), w.e);
 	CHECK(alts.n == 1 && STREQ(alts.v[0], "a-long-alternative-name"));
+}
+
+/* The monitor is killed after the move, before it could write that down. */
+static void phys_unsaved(void *arg)
+{
+	struct net_run *adopted = NULL;
+	struct buf b = BUF_INIT(65536);
+	struct world w;
+
+	world_set_up(&w);
+	(void)world_add_device(&w, "card0", "veth");
+	(void)world_add_nic(&w, NET_PHYS, "card0");
+	world_plan(&w);
+	CHECK_OK(net_save(w.run, &b), NULL);
+	CHECK_OK(net_create(w.run, w.guest, getpid(), NULL, &w.e), w.e);
+	CHECK(!world_exists(&w, "card0"));
+	net_free(w.run);
+	CHECK_OK(net_restore(&w.c, buf_str(&b), NULL, &adopted, &w.e), w.e);
+	net_destroy(adopted, w.guest, NULL);
+	CHECK(world_exists(&w, "card0"));
+}
+
+static void test_phys_comes_back_unsaved(void **state)
+{
+	unit_child_ns(CLONE_NEWNET, phys_unsaved, NULL);
 }
 
 static void test_phys_comes_back(void **state)
@@ -453,6 +480,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_failed_start_leaves_nothing),
 	cmocka_unit_test(test_dying_pair_is_waited_for),
 	cmocka_unit_test(test_phys_comes_back),
+	cmocka_unit_test(test_phys_comes_back_unsaved),
 	cmocka_unit_test(test_macvlan),
 	cmocka_unit_test(test_ipvlan),
 	cmocka_unit_test(test_vlan),

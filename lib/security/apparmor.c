@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/num.h"
 #include "base/str.h"
+#include "base/strv.h"
 #include "security/lsm_attr.h"
 
 #define SECURITYFS "sys/kernel/security/apparmor/"
@@ -81,6 +82,18 @@ static void read_label(int root, struct apparmor_host *h)
 	}
 }
 
+/* Anything but the map of all ids onto themselves. */
+static bool is_in_userns(int root)
+{
+	auto_strv struct strv words = { 0 };
+	char map[256];
+
+	if (io_read_line(root, "proc/self/uid_map", map, sizeof(map)) < 0 || strv_split(&words, map, " \n") < 0)
+		return false;
+	return !(words.n == 3 && STREQ(words.v[0], "0") && STREQ(words.v[1], "0") &&
+		 STREQ(words.v[2], "4294967295"));
+}
+
 void apparmor_host(int root, struct apparmor_host *ret)
 {
 	*ret = (struct apparmor_host){ 0 };
@@ -92,6 +105,8 @@ void apparmor_host(int root, struct apparmor_host *ret)
 	ret->stacking = has_stacking(root);
 	ret->stacked = says(root, SECURITYFS ".ns_stacked", "yes");
 	ret->userns_mediation = has_word(root, SECURITYFS "features/namespaces/mask", "userns_create");
+	ret->io_uring_mediation = faccessat(root, SECURITYFS "features/io_uring/mask", F_OK, 0) == 0;
+	ret->in_userns = is_in_userns(root);
 	read_label(root, ret);
 }
 
@@ -183,6 +198,8 @@ int apparmor_plan(const struct conf *c, int root, const struct apparmor_host *h,
 		return err_at(e, err_apparmor_confined(e, h->label, value), at);
 	}
 	ret->generated = value && STREQ(value, "generated");
+	if (ret->generated && (geteuid() != 0 || (h->in_userns && !h->stacked)))
+		return err_at(e, err_apparmor_not_root(e), at);
 	if (ret->generated)
 		return 0;
 	value = value ? value : DEFAULT_PROFILE;

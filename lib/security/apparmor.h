@@ -16,6 +16,9 @@ struct apparmor_host {
 	bool stacking;		/* profiles can be stacked in policy namespaces */
 	bool stacked;		/* this process is in a stack with a namespace already */
 	bool userns_mediation;	/* creating a user namespace needs a rule (kernel 6.7, Ubuntu's earlier) */
+	bool io_uring_mediation;
+	bool in_userns;		/* this process is root of a user namespace at most */
+	const char *search;	/* where apparmor_parser is looked for; NULL: the system's path */
 	char label[512];	/* of this process, without the mode; "" unknown */
 };
 
@@ -25,7 +28,7 @@ int apparmor_is_loaded(int root, const char *profile);
 
 struct apparmor_plan {
 	char *profile;		/* to change to; NULL: nothing is changed */
-	bool generated;		/* the profile is to be written and loaded first */
+	bool generated;		/* the container gets a profile of its own; profile is NULL */
 };
 
 /* What lxc.apparmor.profile means on this host. */

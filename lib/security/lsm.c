@@ -13,27 +13,40 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "security/apparmor.h"
+#include "security/apparmor_own.h"
 #include "security/lsm_attr.h"
 
 struct lsm {
 	struct apparmor_host host;
 	struct apparmor_plan apparmor;
-	char *selinux;		/* context of the next exec; NULL: none */
+	struct apparmor_own *own;	/* NULL: none is generated */
+	char *selinux, *keyring;	/* contexts of the next exec and of a new keyring; NULL: none */
 };
 
-/* SELinux contexts need no check beforehand: the kernel refuses a wrong one when it is set. */
-static int plan_selinux(const struct conf *c, struct log *l, struct lsm *m, struct err **e)
+/* A context that is to be set, or none. The kernel refuses a wrong one when it is set. */
+static int plan_context(const struct conf_str *key, bool selinux, struct log *l, char **ret, struct err **e)
 {
-	const struct conf_str *key = &c->selinux_context;
-	struct statfs fs;
-
 	if (!key->v || STREQ(key->v, "unconfined_t"))
 		return 0;
-	if (statfs("/sys/fs/selinux", &fs) < 0 || fs.f_type != SELINUX_MAGIC) {
-		log_warn(l, "this kernel has no SELinux; the container runs without context %s", key->v);
+	if (!selinux) {
+		log_warn(l, "this kernel has no SELinux; context %s is not set", key->v);
 		return 0;
 	}
-	return str_set(&m->selinux, key->v) < 0 ? err_no_memory(e) : 0;
+	return str_set(ret, key->v) < 0 ? err_no_memory(e) : 0;
+}
+
+static int plan_selinux(const struct conf *c, struct log *l, struct lsm *m, struct err **e)
+{
+	struct statfs fs;
+	const bool selinux = statfs("/sys/fs/selinux", &fs) == 0 && fs.f_type == SELINUX_MAGIC;
+	int r = plan_context(&c->selinux_context, selinux, l, &m->selinux, e);
+
+	if (r < 0)
+		return r;
+	/* Without a context of its own the keyring has that of the processes. */
+	if (!c->selinux_keyring.v)
+		return m->selinux && str_set(&m->keyring, m->selinux) < 0 ? err_no_memory(e) : 0;
+	return plan_context(&c->selinux_keyring, selinux, l, &m->keyring, e);
 }
 
 int lsm_plan(const struct conf *c, struct log *l, struct lsm **ret, struct err **e)
@@ -49,6 +62,8 @@ int lsm_plan(const struct conf *c, struct log *l, struct lsm **ret, struct err *
 		return err_no_memory(e);
 	apparmor_host(root, &m->host);
 	r = apparmor_plan(c, root, &m->host, l, &m->apparmor, e);
+	if (r == 0 && m->apparmor.generated)
+		r = apparmor_own_plan(c, root, &m->host, l, &m->own, e);
 	if (r == 0)
 		r = plan_selinux(c, l, m, e);
 	if (r < 0)
@@ -63,34 +78,53 @@ void lsm_free(struct lsm *m)
 	if (!m)
 		return;
 	apparmor_plan_done(&m->apparmor);
+	apparmor_own_free(m->own);
 	free(m->selinux);
+	free(m->keyring);
 	free(m);
 }
 
 int lsm_load(struct lsm *m, struct err **e)
 {
-	return 0;
+	return m->own ? apparmor_own_load(m->own, e) : 0;
 }
 
 void lsm_unload(struct lsm *m)
 {
+	if (m && m->own)
+		apparmor_own_unload(m->own);
+}
+
+/* What AppArmor is to change to, or NULL. */
+static const char *apparmor_label(const struct lsm *m)
+{
+	return m->own ? apparmor_own_label(m->own) : m->apparmor.profile;
 }
 
 int lsm_apply(const struct lsm *m, int proc_fd, struct err **e)
 {
 	int r = 0;
 
-	if (m->apparmor.profile)
-		r = apparmor_change(m->apparmor.profile, proc_fd, e);
+	if (apparmor_label(m))
+		r = apparmor_change(apparmor_label(m), proc_fd, e);
 	if (r < 0 || !m->selinux)
 		return r;
 	r = lsm_attr_write(proc_fd, "exec", m->selinux);
 	return r < 0 ? err_set(e, -r, NULL, "SELinux does not take the context %s", m->selinux) : 0;
 }
 
+int lsm_apply_keyring(const struct lsm *m, int proc_fd, struct err **e)
+{
+	int r = m->keyring ? lsm_attr_write(proc_fd, "keycreate", m->keyring) : 0;
+
+	return r < 0 ? err_set(e, -r, NULL, "SELinux does not take the keyring context %s", m->keyring) : 0;
+}
+
 const char *lsm_label(const struct lsm *m)
 {
-	return m->apparmor.profile ? m->apparmor.profile : m->selinux ? m->selinux : "";
+	const char *label = apparmor_label(m);
+
+	return label ? label : m->selinux ? m->selinux : "";
 }
 
 char *lsm_label_of(pid_t pid)

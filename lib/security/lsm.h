@@ -20,6 +20,8 @@ void lsm_unload(struct lsm *m);
 /* In init (or an attached process): sets the label. proc_fd: a directory fd of a procfs that is
  * known to be one, opened before the guest could touch /proc. */
 int lsm_apply(const struct lsm *m, int proc_fd, struct err **e);
+/* Before a new session keyring is made: the context it gets (SELinux; else nothing is done). */
+int lsm_apply_keyring(const struct lsm *m, int proc_fd, struct err **e);
 /* The label in words, for --explain; "" if none. Borrowed. */
 const char *lsm_label(const struct lsm *m);
 /* Label of a running process ("" if there is no LSM); new. */

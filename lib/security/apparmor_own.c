@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+#define LOG_CATEGORY "apparmor"
+#include "security/apparmor_own.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/hash.h"
+#include "base/io.h"
+#include "base/num.h"
+#include "base/path.h"
+#include "base/paths.h"
+#include "base/str.h"
+#include "kernel/spawn.h"
+#include "security/apparmor_profile.h"
+
+#define PARSER "apparmor_parser"
+#define PARSER_CACHE PATH_CACHE "/apparmor"
+#define PARSER_TIMEOUT_MS 60000
+#define NAMESPACES "/sys/kernel/security/apparmor/policy/namespaces/"
+#define NAME_MAX_LEN 246	/* what leaves room for the parts of a stacked label */
+#define PROFILE_MAX (1024 * 1024)
+
+struct apparmor_own {
+	char *name, *ns, *label, *text;
+	char *container;	/* LXCPATH/NAME */
+	char *file;		/* name of the file in LXCPATH/NAME/apparmor */
+	const char *search;	/* borrowed; of struct apparmor_host */
+};
+
+/* Version of the parser as MAJOR * 1000000 + MINOR * 1000 + MICRO; 0 unknown. */
+static unsigned parser_version(const char *search)
+{
+	static const char mark[] = "version ";
+	auto_buf struct buf out = BUF_INIT(4096);
+	char *argv[] = { (char *)PARSER, (char *)"--version", NULL };
+	struct spawn s = SPAWN_INIT;
+	const char *p;
+	unsigned v = 0;
+
+	s.path = PARSER;
+	s.search = search;
+	s.argv = argv;
+	s.output = &out;
+	s.timeout_ms = PARSER_TIMEOUT_MS;
+	if (spawn_check(&s, NULL) < 0)
+		return 0;
+	p = strstr(buf_str(&out), mark);
+	p = p ? p + strlen(mark) : "";
+	for (unsigned part = 0; part < 3; part++) {
+		unsigned n = 0;
+
+		for (; isdigit((unsigned char)*p) && n < 100; p++)
+			n = n * 10 + (unsigned)(*p - '0');
+		v = v * 1000 + n;
+		p += *p == '.';
+	}
+	return v;
+}
+
+/* Profile names are quoted in the text; what means something there, or is a glob, is not taken. */
+static bool is_plain(const char *s)
+{
+	return strlen(s) <= NAME_MAX_LEN && !strpbrk(s, "\"\\*?[]{}^@$,") && !str_has_control(s, false);
+}
+
+char *apparmor_own_name(const char *name, const char *lxcpath)
+{
+	auto_free char *full = NULL;
+	char *hashed = NULL;
+
+	if (asprintf(&full, "lxc-%s_<%s>", name, lxcpath) < 0)
+		return NULL;
+	if (is_plain(full))
+		return take_ptr(full);
+	return asprintf(&hashed, "lxc-%016" PRIx64, hash_fnv1a(full, strlen(full), HASH_FNV1A_INIT)) < 0 ? NULL :
+													   hashed;
+}
+
+/* A copy that is one path component. */
+static char *without_slashes(const char *s)
+{
+	char *copy = strdup(s);
+
+	for (char *p = copy; p && *p; p++)
+		if (*p == '/')
+			*p = '-';
+	return copy;
+}
+
+static int plan_names(const struct conf *c, const struct apparmor_host *h, struct apparmor_own *o)
+{
+	o->name = apparmor_own_name(c->name, c->lxcpath);
+	if (!o->name)
+		return -ENOMEM;
+	o->file = without_slashes(o->name);
+	o->container = path_join(c->lxcpath, c->name);
+	/* The guest gets a policy of its own where the kernel can stack it below ours. */
+	if (h->stacking && !h->stacked)
+		o->ns = without_slashes(o->name);
+	if (asprintf(&o->label, o->ns ? "%s//&:%s:" : "%s", o->name, o->ns) < 0)
+		o->label = NULL;
+	return o->file && o->container && o->label && (o->ns || !h->stacking || h->stacked) ? 0 : -ENOMEM;
+}
+
+int apparmor_own_plan(const struct conf *c, int root, const struct apparmor_host *h, struct log *l,
+		      struct apparmor_own **ret, struct err **e)
+{
+	unsigned version = parser_version(h->search);
+	struct apparmor_own *o = calloc(1, sizeof(*o));
+
+	if (!o || plan_names(c, h, o) < 0) {
+		apparmor_own_free(o);
+		return err_no_memory(e);
+	}
+	const struct apparmor_profile p = {
+		.name = o->name,
+		.ns = o->ns,
+		.mapped = conf_is_mapped(c) || h->in_userns,
+		.nesting = c->apparmor_allow_nesting.v,
+		.unix_rules = version >= 2010095,
+		.new_rules = version >= 4000000,
+		.userns_rules = version >= 4000000 && h->userns_mediation,
+		.io_uring_rules = version >= 4000000 && h->io_uring_mediation,
+		.raw = &c->apparmor_raw,
+	};
+
+	o->text = apparmor_profile_text(&p);
+	if (!o->text) {
+		apparmor_own_free(o);
+		return err_no_memory(e);
+	}
+	log_debug(l, "the generated AppArmor profile is %s (parser %u)", o->label, version);
+	o->search = h->search;
+	*ret = o;
+	return 0;
+}
+
+const char *apparmor_own_label(const struct apparmor_own *o)
+{
+	return o->label;
+}
+
+void apparmor_own_free(struct apparmor_own *o)
+{
+	if (!o)
+		return;
+	free(o->name);
+	free(o->ns);
+	free(o->label);
+	free(o->text);
+	free(o->container);
+	free(o->file);
+	free(o);
+}
+
+/* An fd of LXCPATH/NAME/apparmor, made if missing. */
+static int open_dir(const struct apparmor_own *o, struct err **e)
+{
+	auto_close int container = open(o->container, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd;
+
+	if (container < 0)
+		return err_set(e, errno, NULL, "cannot open %s", o->container);
+	if (mkdirat(container, "apparmor", 0755) < 0 && errno != EEXIST)
+		return err_set(e, errno, NULL, "cannot create %s/apparmor", o->container);
+	fd = openat(container, "apparmor", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? err_set(e, errno, NULL, "cannot open %s/apparmor", o->container) : fd;
+}
+
+/* The parser's cache goes by the file's time: an equal file stays as it is. */
+static int write_profile(const struct apparmor_own *o, int dir, struct err **e)
+{
+	auto_free char *old = NULL;
+	auto_close int fd = openat(dir, o->file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0 && io_read_fd(fd, PROFILE_MAX, &old, NULL) == 0 && STREQ(old, o->text))
+		return 0;
+	return io_replace(dir, o->file, o->text, strlen(o->text), 0600, e);
+}
+
+static int run_parser(const struct apparmor_own *o, const char *flags, struct err **e)
+{
+	auto_buf struct buf out = BUF_INIT(65536);
+	auto_free char *file = NULL;
+	struct spawn s = SPAWN_INIT;
+
+	if (asprintf(&file, "%s/apparmor/%s", o->container, o->file) < 0)
+		return err_no_memory(e);
+	char *argv[] = { (char *)PARSER, (char *)flags, (char *)PARSER_CACHE, file, NULL };
+
+	s.path = PARSER;
+	s.search = o->search;
+	s.argv = argv;
+	s.output = &out;
+	s.timeout_ms = PARSER_TIMEOUT_MS;
+	return spawn_check(&s, e);
+}
+
+int apparmor_own_load(struct apparmor_own *o, struct err **e)
+{
+	auto_free char *ns = NULL;
+	auto_close int dir = open_dir(o, e);
+	int r;
+
+	if (dir < 0)
+		return dir;
+	r = write_profile(o, dir, e);
+	if (r < 0)
+		return err_wrap(e, r, "writing AppArmor profile %s", o->name);
+	(void)mkdir(PATH_CACHE, 0755);
+	(void)mkdir(PARSER_CACHE, 0755);
+	r = run_parser(o, "-rWL", e);
+	if (r < 0)
+		return err_wrap(e, r, "loading AppArmor profile %s", o->name);
+	if (!o->ns)
+		return 0;
+	if (asprintf(&ns, NAMESPACES "%s", o->ns) < 0)
+		return err_no_memory(e);
+	if (mkdir(ns, 0755) < 0 && errno != EEXIST)
+		return err_set(e, errno, NULL, "cannot create AppArmor namespace %s", o->ns);
+	return 0;
+}
+
+void apparmor_own_unload(struct apparmor_own *o)
+{
+	auto_free char *ns = NULL, *file = NULL, *dir = NULL;
+
+	if (o->ns && asprintf(&ns, NAMESPACES "%s", o->ns) >= 0)
+		(void)rmdir(ns);
+	(void)run_parser(o, "-RWL", NULL);
+	if (asprintf(&dir, "%s/apparmor", o->container) < 0)
+		return;
+	auto_close int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)unlinkat(fd, o->file, 0);
+	(void)rmdir(dir);
+}

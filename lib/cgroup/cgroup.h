@@ -62,6 +62,12 @@ int cgroup_set(struct cgroups *g, const char *file, const char *value, struct er
  * the v1 controller, "name=systemd" included), relative to that hierarchy's mount, e.g.
  * "/lxc.payload.web1". Borrowed; NULL if there is none. */
 const char *cgroup_path(const struct cgroups *g, const char *controller, bool limit);
+/* For LXC's own tools: the payload's (or limit) directories in all hierarchies (borrowed), at most
+ * max; returns how many. *ret_layout: 0 v1 only, 1 hybrid, 2 v2 only. */
+size_t cgroup_fds(const struct cgroups *g, bool limit, int *fds, size_t max, int *ret_layout);
+/* The directory in the hierarchy of a controller (NULL, "" or "unified": v2), -EBADF if there is
+ * none; *ret_v2 tells the kind. Borrowed. */
+int cgroup_controller_fd(const struct cgroups *g, const char *controller, bool limit, bool *ret_v2);
 /* Processes now in the payload (v2 or any v1 hierarchy): number or -errno. */
 int cgroup_count(struct cgroups *g);
 /* Moves a process that attaches into the payload (into a leaf that takes processes). Hierarchies

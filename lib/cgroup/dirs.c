@@ -369,3 +369,39 @@ const char *cgroup_path(const struct cgroups *g, const char *controller, bool li
 
 	return d->path;
 }
+
+size_t cgroup_fds(const struct cgroups *g, bool limit, int *fds, size_t max, int *ret_layout)
+{
+	bool v1 = false, v2 = false;
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->h.n; i++) {
+		const struct hierarchy *h = &g->h.v[i];
+		const struct cg_dir *d = limit ? &h->dir[CG_LIMIT] : dirs_payload(h);
+
+		if (!d || d->fd < 0 || n == max)
+			continue;
+		fds[n++] = d->fd;
+		v1 |= !h->v2;
+		v2 |= h->v2;
+	}
+	*ret_layout = v1 && v2 ? 1 : v2 ? 2 : 0;
+	return n;
+}
+
+int cgroup_controller_fd(const struct cgroups *g, const char *controller, bool limit, bool *ret_v2)
+{
+	struct hierarchies *all = (struct hierarchies *)&g->h;
+	const struct hierarchy *h = NULL;
+	const struct cg_dir *d;
+
+	if (controller && *controller && !STREQ(controller, "unified"))
+		h = layout_find(all, controller);
+	if (!h)
+		h = layout_v2(all);
+	if (!h)
+		return -EBADF;
+	d = limit ? &h->dir[CG_LIMIT] : dirs_payload(h);
+	*ret_v2 = h->v2;
+	return d ? d->fd : -EBADF;
+}

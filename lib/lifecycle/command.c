@@ -12,6 +12,9 @@
 static_assert(sizeof(struct state_message) == 264, "LXC's size");
 static_assert(sizeof(struct cmd_request) == 2 * sizeof(int) + sizeof(void *), "LXC's size");
 
+static_assert(sizeof(struct cgroup_ctx_reply) == 96, "LXC's size");
+static_assert(sizeof(struct cgroup_fd_reply) == 80, "LXC's size");
+
 /* LXC counts the leading NUL and keeps one byte spare: 105 bytes of text are the most. */
 #define ADDRESS_MAX 105
 

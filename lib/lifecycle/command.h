@@ -67,6 +67,24 @@ struct state_message {
 	int value;
 };
 
+/* Payload and reply of CMD_GET_CGROUP_CTX; the fds travel beside it, in order. */
+#define CGROUP_CTX_FDS 21
+struct cgroup_ctx_reply {
+	int layout;			/* 0 v1, 1 hybrid, 2 v2 */
+	unsigned utilities;
+	unsigned n;
+	int fds[CGROUP_CTX_FDS];
+};
+
+/* Payload and reply of CMD_GET_CGROUP_FD and CMD_GET_LIMIT_CGROUP_FD. */
+struct cgroup_fd_reply {
+	int layout;
+	unsigned utilities;
+	int type;			/* superblock magic of cgroup or cgroup2 */
+	int fd;
+	char controller[64];
+};
+
 /* Payload of CMD_CONSOLE_LOG. */
 struct console_log_request {
 	_Bool clear, read;

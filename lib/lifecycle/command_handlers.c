@@ -277,6 +277,50 @@ static int serve_state_clients(struct monitor *m, struct client *c, const struct
 	return client_reply(c, 0, 0);
 }
 
+/* LXC's clients do their own cgroup work with these. */
+static int get_cgroup_ctx(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	struct cgroup_ctx_reply reply = { 0 };
+
+	if (req->len != (int)sizeof(reply))
+		return client_reply(c, -EINVAL, 0);
+	reply.n = (unsigned)cgroup_fds(m->r->cgroups, false, reply.fds, CGROUP_CTX_FDS, &reply.layout);
+	if (!reply.n)
+		return client_reply(c, -ENOENT, 0);
+	return client_reply_fds(c, 0, &reply, sizeof(reply), reply.fds, reply.n);
+}
+
+static int cgroup_fd(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data,
+		     bool limit)
+{
+	struct cgroup_fd_reply reply;
+	int all[CGROUP_CTX_FDS];
+	bool v2;
+
+	if (req->len != (int)sizeof(reply))
+		return client_reply(c, -EINVAL, 0);
+	memcpy(&reply, data, sizeof(reply));
+	if (!memchr(reply.controller, '\0', sizeof(reply.controller)))
+		return client_reply(c, -EINVAL, 0);
+	reply.fd = cgroup_controller_fd(m->r->cgroups, reply.controller, limit, &v2);
+	if (reply.fd < 0)
+		return client_reply(c, -ENOENT, 0);
+	(void)cgroup_fds(m->r->cgroups, limit, all, ARRAY_SIZE(all), &reply.layout);
+	reply.type = v2 ? 0x63677270 : 0x27e0eb;
+	return client_reply_fds(c, 0, &reply, sizeof(reply), &reply.fd, 1);
+}
+
+static int get_cgroup_fd(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	return cgroup_fd(m, c, req, data, false);
+}
+
+static int get_limit_cgroup_fd(struct monitor *m, struct client *c, const struct cmd_request *req,
+			       const char *data)
+{
+	return cgroup_fd(m, c, req, data, true);
+}
+
 static int hello(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
 {
 	return client_reply(c, 0, TIFFIN_PROTOCOL);
@@ -353,6 +397,9 @@ static const struct {
 	{ CMD_GET_LIMIT_CGROUP2_FD, get_limit_cgroup2_fd },
 	{ CMD_GET_DEVPTS_FD, get_devpts_fd },
 	{ CMD_GET_SECCOMP_FD, get_seccomp_fd },
+	{ CMD_GET_CGROUP_CTX, get_cgroup_ctx },
+	{ CMD_GET_CGROUP_FD, get_cgroup_fd },
+	{ CMD_GET_LIMIT_CGROUP_FD, get_limit_cgroup_fd },
 	{ CMD_HELLO, hello },
 	{ CMD_CGROUP_GET, do_cgroup_get },
 	{ CMD_CGROUP_SET, do_cgroup_set },

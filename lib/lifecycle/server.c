@@ -26,7 +26,8 @@ struct client {
 	size_t got;			/* bytes of req, then of data */
 	char data[CMD_DATA_MAX + 1];
 	struct buf out;
-	int out_fd;			/* goes with the first byte of out; -EBADF: none */
+	int out_fds[CLIENT_FDS_MAX];	/* go with the first byte of out; owned */
+	size_t n_out_fds;
 	bool answered;			/* close once out is written, unless held */
 	bool held;
 	void (*done)(struct monitor *m, void *arg);
@@ -43,6 +44,12 @@ struct server {
 	unsigned n;
 };
 
+static void close_out_fds(struct client *c)
+{
+	while (c->n_out_fds)
+		fd_close(c->out_fds[--c->n_out_fds]);
+}
+
 static void client_free(struct client *c)
 {
 	struct server *s = c->server;
@@ -58,7 +65,7 @@ static void client_free(struct client *c)
 	loop_remove(c->timer);
 	loop_remove(c->source);
 	buf_done(&c->out);
-	fd_close(c->out_fd);
+	close_out_fds(c);
 	free(c);
 }
 
@@ -68,44 +75,49 @@ static int flush(struct client *c)
 	while (c->out.len) {
 		union {
 			struct cmsghdr align;
-			char buf[CMSG_SPACE(sizeof(int))];
+			char buf[CMSG_SPACE(sizeof(int) * CLIENT_FDS_MAX)];
 		} control = { 0 };
 		struct iovec iov = { c->out.p, c->out.len };
 		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 		ssize_t n;
 
-		if (c->out_fd >= 0) {
+		if (c->n_out_fds) {
+			size_t size = sizeof(int) * c->n_out_fds;
 			struct cmsghdr *h;
 
 			msg.msg_control = control.buf;
-			msg.msg_controllen = sizeof(control.buf);
+			msg.msg_controllen = CMSG_SPACE(size);
 			h = CMSG_FIRSTHDR(&msg);
 			h->cmsg_level = SOL_SOCKET;
 			h->cmsg_type = SCM_RIGHTS;
-			h->cmsg_len = CMSG_LEN(sizeof(int));
-			memcpy(CMSG_DATA(h), &c->out_fd, sizeof(int));
+			h->cmsg_len = CMSG_LEN(size);
+			memcpy(CMSG_DATA(h), c->out_fds, size);
+			/* LXC's clients read the head, and the fds with it, in one call of its size. */
+			iov.iov_len = MIN(iov.iov_len, sizeof(struct cmd_reply));
 		}
 		n = sendmsg(source_fd(c->source), &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return errno == EAGAIN ? 1 : -errno;
-		fd_replace(&c->out_fd, -EBADF);
+		close_out_fds(c);
 		buf_consume(&c->out, (size_t)n);
 	}
 	return 0;
 }
 
-static int queue(struct client *c, int ret, uintptr_t value, const void *p, size_t n, int fd)
+static int queue(struct client *c, int ret, uintptr_t value, const void *p, size_t n, const int *fds, size_t n_fds)
 {
 	struct cmd_reply reply = { .ret = ret, .len = (int)n, .value = value };
 
 	if (n > CMD_REPLY_MAX)
 		return -EMSGSIZE;
-	if (fd >= 0) {
-		c->out_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-		if (c->out_fd < 0)
+	for (size_t i = 0; i < n_fds && i < CLIENT_FDS_MAX; i++) {
+		int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+
+		if (fd < 0)
 			return -errno;
+		c->out_fds[c->n_out_fds++] = fd;
 	}
 	buf_add(&c->out, &reply, sizeof(reply));
 	buf_add(&c->out, p, n);
@@ -115,17 +127,22 @@ static int queue(struct client *c, int ret, uintptr_t value, const void *p, size
 
 int client_reply(struct client *c, int ret, uintptr_t value)
 {
-	return queue(c, ret, value, NULL, 0, -1);
+	return queue(c, ret, value, NULL, 0, NULL, 0);
 }
 
 int client_reply_data(struct client *c, int ret, const void *p, size_t n)
 {
-	return queue(c, ret, 0, p, n, -1);
+	return queue(c, ret, 0, p, n, NULL, 0);
 }
 
 int client_reply_fd(struct client *c, int ret, uintptr_t value, int fd)
 {
-	return queue(c, ret, value, NULL, 0, fd);
+	return queue(c, ret, value, NULL, 0, &fd, 1);
+}
+
+int client_reply_fds(struct client *c, int ret, const void *p, size_t n, const int *fds, size_t n_fds)
+{
+	return queue(c, ret, 0, p, n, fds, n_fds);
 }
 
 void client_hold(struct client *c, void (*done)(struct monitor *m, void *arg), void *arg)
@@ -259,7 +276,6 @@ static int client_add(struct server *s, int fd)
 		return 0;
 	}
 	c->server = s;
-	c->out_fd = -EBADF;
 	c->out = (struct buf)BUF_INIT(CMD_REPLY_MAX + 4096);
 	r = socket_peer(fd, &c->creds);
 	if (r == 0)

@@ -28,6 +28,9 @@ void server_free(struct server *s);
 int client_reply(struct client *c, int ret, uintptr_t value);
 int client_reply_data(struct client *c, int ret, const void *p, size_t n);
 int client_reply_fd(struct client *c, int ret, uintptr_t value, int fd);
+/* Bytes and several fds (at most CLIENT_FDS_MAX). */
+#define CLIENT_FDS_MAX 32
+int client_reply_fds(struct client *c, int ret, const void *p, size_t n, const int *fds, size_t n_fds);
 /* Replies and keeps the connection open; done is called with arg when it closes. */
 void client_hold(struct client *c, void (*done)(struct monitor *m, void *arg), void *arg);
 /* Keeps the connection as a subscriber of the states in mask (1 << state). */

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/str.h"
 #include "base/strv.h"
 #include "kernel/idmap.h"
 #include "storage/driver.h"
@@ -41,13 +40,20 @@ static int find_driver(const char *type, const struct storage_driver **ret, stru
 	return is_known(type) ? err_storage_unsupported(e, type) : err_storage_type_unknown(e, type);
 }
 
-/* LXC takes the first letters of a type for the type ("d:" is dir). */
-static const char *full_type(const char *type)
+/* A bare path is a directory: LXC's probing prefers that too. What looks like a type and is none
+ * (the configuration only splits off known ones) is named as such. */
+static int driver_of(const struct conf *c, const struct storage_driver **ret, struct err **e)
 {
-	for (size_t i = 0; *type && i < ARRAY_SIZE(known_types); i++)
-		if (str_after(known_types[i], type))
-			return known_types[i];
-	return type;
+	const char *path = c->rootfs_path.v, *colon = strchr(path, ':');
+
+	if (c->rootfs_type.v)
+		return find_driver(c->rootfs_type.v, ret, e);
+	if (*path != '/' && colon) {
+		auto_free char *type = strndup(path, (size_t)(colon - path));
+
+		return type ? err_storage_type_unknown(e, type) : err_no_memory(e);
+	}
+	return find_driver("dir", ret, e);
 }
 
 void storage_free(struct storage *s)
@@ -76,8 +82,7 @@ int storage_resolve(const struct conf *c, struct log *l, struct storage **ret, s
 	s->source = strdup(c->rootfs_path.v);
 	if (!s->source)
 		return err_no_memory(e);
-	/* A bare path is a directory: LXC's probing prefers that too. */
-	r = find_driver(c->rootfs_type.v ? full_type(c->rootfs_type.v) : "dir", &s->driver, e);
+	r = driver_of(c, &s->driver, e);
 	if (r < 0)
 		return err_at(e, r, c->rootfs_path.at);
 	r = mountopt_parse(c->rootfs_options.v, &s->options, e);
@@ -218,7 +223,7 @@ int storage_destroy(const struct conf *c, const char *dir, struct log *l, struct
 
 	if (!c->rootfs_path.v)
 		return 0;
-	r = find_driver(c->rootfs_type.v ? full_type(c->rootfs_type.v) : "dir", &d, e);
+	r = driver_of(c, &d, e);
 	if (r < 0)
 		return err_at(e, r, c->rootfs_path.at);
 	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -87,6 +87,13 @@ static char *script(const char *name, const char *text)
 	return p;
 }
 
+/* The root file systems of users need an id map, which is not what these tests are about. */
+static void needs_root(void)
+{
+	if (geteuid() != 0)
+		unit_skip("needs root");
+}
+
 #define assert_failed(c, id) assert_string_equal(lxcext_error_id(c), id)
 #define assert_says(c, text)                                                                         \
 	do {                                                                                         \
@@ -396,6 +403,7 @@ static void create_fills_the_root_by_the_template(void **state)
 	auto_free char *root = path_join(tmp, "c1/rootfs"), *expected = NULL;
 	char value[256];
 
+	needs_root();
 	assert_true(c->set_config_item(c, "lxc.uts.name", "c1"));
 	if (!c->create(c, t, NULL, NULL, LXC_CREATE_QUIET, argv))
 		lxcext_print_error(c, stderr, "create", true);
@@ -425,6 +433,7 @@ static void failing_create_leaves_nothing(void **state)
 	struct lxc_container *c = handle("c1");
 	char *newline[] = { (char *)(uintptr_t)"a\nlxc.hook.destroy = x", NULL };
 
+	needs_root();
 	unit_write(tmp, "noexec", "#!/bin/sh\n");
 	assert_true(c->set_config_item(c, "lxc.uts.name", "c1"));
 	assert_false(c->create(c, bad, NULL, NULL, LXC_CREATE_QUIET, NULL));
@@ -456,6 +465,7 @@ static void failing_create_keeps_what_was_there(void **state)
 	struct lxc_container *c = defined("c1", "# mine\nlxc.uts.name = a\n");
 	auto_free char *dir = path_join(tmp, "c1");
 
+	needs_root();
 	unit_write(dir, "notes", "precious");
 	assert_false(c->create(c, bad, NULL, NULL, LXC_CREATE_QUIET, NULL));
 	assert_failed(c, "template-failed");
@@ -473,6 +483,7 @@ static void external_directory_survives_create_and_destroy(void **state)
 	struct bdev_specs specs = { .dir = ext };
 	struct lxc_container *c = handle("c1");
 
+	needs_root();
 	assert_int_equal(mkdir(ext, 0755), 0);
 	unit_write(ext, "precious", "x");
 	assert_true(c->set_config_item(c, "lxc.uts.name", "c1"));
@@ -496,6 +507,7 @@ static void killed_create_can_be_named_and_destroyed(void **state)
 	char **names;
 	const char *w;
 
+	needs_root();
 	if (pid == 0) {
 		c = lxc_container_new("c1", tmp);
 		c->set_config_item(c, "lxc.uts.name", "c1");
@@ -723,6 +735,7 @@ static void full_disk_in_create_is_named(void **state)
 					  "exec dd if=/dev/zero of=$r/big bs=64k 2>/dev/null\n");
 	auto_free char *small = path_join(tmp, "small");
 
+	needs_root();
 	assert_int_equal(mkdir(small, 0755), 0);
 	unit_child_ns(0, full_disk, NULL);
 }
@@ -763,21 +776,20 @@ static const struct CMUnitTest tests[] = {
 };
 
 /* Lock files go into the run directory: a private one. */
-static void private_rundir(void)
+int main(int argc, char **argv)
 {
+	char *run = NULL;
+	int r;
+
 	if (geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
 	    mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) == 0) {
 		(void)mount("none", "/run", "tmpfs", 0, "mode=755");
 	} else {
-		static char dir[] = "/tmp/tiffin-run-XXXXXX";
-
-		if (mkdtemp(dir))
-			(void)setenv("XDG_RUNTIME_DIR", dir, 1);
+		run = unit_tmpdir();
+		(void)setenv("XDG_RUNTIME_DIR", run, 1);
 	}
-}
-
-int main(int argc, char **argv)
-{
-	private_rundir();
-	return unit_main(argc, argv, tests, ARRAY_SIZE(tests));
+	r = unit_main(argc, argv, tests, ARRAY_SIZE(tests));
+	if (run)
+		unit_tmpdir_free(run);
+	return r;
 }

@@ -159,10 +159,7 @@ static int run(struct tool *t, struct attach *a, struct lxc_container *c)
 		if (!log || launch_set(t, c, "lxc.console.logfile", log) < 0)
 			return EXIT_FAILURE;
 	}
-	if (t->n_args)
-		r = c->attach(c, lxc_attach_run_command, &command, &a->options, &pid);
-	else
-		r = c->attach(c, lxc_attach_run_shell, NULL, &a->options, &pid);
+	r = c->attach(c, lxcext_attach_exec, t->n_args ? &command : NULL, &a->options, &pid);
 	if (r < 0)
 		return tool_failed(t, c, "cannot attach to %s", t->name);
 	return wait_for(t, pid);

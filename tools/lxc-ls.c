@@ -110,8 +110,9 @@ static void show_columns(const struct listing *l)
 	    ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > width + 1)
 		per_line = size.ws_col / (width + 1);
 	for (size_t i = 0; i < l->n; i++)
-		printf("%-*s %s", (int)width, l->v[i].shown,
-		       (i + 1) % per_line == 0 || i + 1 == l->n ? "\n" : "");
+		printf("%-*s%c", (int)width, l->v[i].shown, (i + 1) % per_line == 0 ? '\n' : ' ');
+	if (l->n % per_line != 0)
+		putchar('\n');
 }
 
 static int list(struct tool *t, struct ls *s)

@@ -12,6 +12,7 @@
 #include "handle.h"
 #include "kernel/proc.h"
 #include "lifecycle/attach.h"
+#include "lxc/lxcext.h"
 #include "vtable.h"
 
 #define EXIT_CANNOT_EXECUTE 126
@@ -48,6 +49,18 @@ attr_public int lxc_attach_run_shell(void *payload)
 	return -1;
 }
 
+/* The one place where the library speaks: in the attached process, where nobody else can. */
+attr_public int lxcext_attach_exec(void *payload)
+{
+	const lxc_attach_command_t *cmd = payload;
+	int r = cmd ? lxc_attach_run_command(payload) : lxc_attach_run_shell(NULL);
+	auto_err struct err *e = NULL;
+
+	(void)err_set(&e, errno, NULL, "cannot execute %s", cmd ? cmd->program : "/bin/sh");
+	err_print(stderr, program_invocation_short_name, e, false);
+	return r;
+}
+
 int api_attach(struct lxc_container *c, lxc_attach_exec_t fn, void *payload, lxc_attach_options_t *options,
 	       pid_t *attached_process)
 {
@@ -62,7 +75,9 @@ int api_attach(struct lxc_container *c, lxc_attach_exec_t fn, void *payload, lxc
 	r = call_copy_conf(&k, &conf);
 	if (r == 0)
 		r = attach_run(&k.target, conf, options ? options : &defaults, fn, payload,
-			       fn == lxc_attach_run_command || fn == lxc_attach_run_shell, &pid, &k.e);
+			       fn == lxc_attach_run_command || fn == lxc_attach_run_shell ||
+				       fn == lxcext_attach_exec,
+			       &pid, &k.e);
 	if (r == 0)
 		*attached_process = pid;
 	return call_end(&k, r, "cannot attach to %s", k.name);

@@ -141,6 +141,7 @@ char **api_get_interfaces(struct lxc_container *c)
 	r = ns < 0 ? ns : net_list_interfaces(ns, &names, &k.e);
 	if (call_end(&k, r, "cannot list the interfaces of %s", k.name) < 0 || !names.n)
 		return NULL;
+	strv_sort(&names);
 	return strv_take(&names);
 }
 
@@ -167,6 +168,7 @@ char **api_get_ips(struct lxc_container *c, const char *interface, const char *f
 	}
 	if (call_end(&k, r, "cannot list the addresses of %s", k.name) < 0 || !addrs.n)
 		return NULL;
+	strv_sort(&addrs);
 	return strv_take(&addrs);
 }
 

@@ -77,19 +77,19 @@ static char *joined_array(char **array)
 	return text;
 }
 
-static char *megabytes(bool known, uint64_t bytes)
+/* 0.00MB where the cgroups do not tell, as LXC's. */
+static char *megabytes(struct lxc_container *c, bool (*stat)(struct lxc_container *, uint64_t *))
 {
+	uint64_t bytes = 0;
 	char *text = NULL;
 
-	if (asprintf(&text, "%.2fMB", known ? (double)bytes / (1 << 20) : 0.0) < 0)
-		return NULL;
-	return text;
+	(void)stat(c, &bytes);
+	return asprintf(&text, "%.2fMB", (double)bytes / (1 << 20)) < 0 ? NULL : text;
 }
 
 static char *cell_of(struct lxc_container *c, enum listing_column column, const char *name, bool running)
 {
 	auto_free char *item = NULL;
-	uint64_t bytes = 0;
 	char *text = NULL;
 
 	switch (column) {
@@ -100,9 +100,9 @@ static char *cell_of(struct lxc_container *c, enum listing_column column, const 
 	case COLUMN_PID:
 		return running && asprintf(&text, "%d", (int)c->init_pid(c)) >= 0 ? text : NULL;
 	case COLUMN_RAM:
-		return running ? megabytes(stat_memory_bytes(c, &bytes), bytes) : NULL;
+		return running ? megabytes(c, stat_memory_bytes) : NULL;
 	case COLUMN_SWAP:
-		return running ? megabytes(stat_swap_bytes(c, &bytes), bytes) : NULL;
+		return running ? megabytes(c, stat_swap_bytes) : NULL;
 	case COLUMN_AUTOSTART:
 		item = joined_item(c, "lxc.start.auto");
 		return strdup(item && STREQ(item, "1") ? "1" : "0");

@@ -60,6 +60,10 @@ extern char *lxcext_explain(struct lxc_container *c, int useinit, char *const ar
  * negative errno when nothing is recorded. */
 extern int lxcext_last_exit(struct lxc_container *c, int *ret_status, char **ret_error);
 
+/* For attach(): as lxc_attach_run_command, or lxc_attach_run_shell with payload NULL, but says on stderr,
+ * in the attached process, why nothing could be executed. */
+extern int lxcext_attach_exec(void *payload);
+
 /* For a program that enters containers with attach(): first thing in main, executes the program once
  * more from a copy that root in a container cannot write to. Returns 0 in that second run (and where
  * the program's file is protected already), a negative errno with the thread's error on failure. */

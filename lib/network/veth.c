@@ -199,8 +199,8 @@ static int make_pair(struct nic *i, struct netlink *nl, int netns_fd, struct err
 	return 0;
 }
 
-/* The bridge speaks IPv6, its ports must not. Where /proc/sys is read-only the port has an address
- * that nobody uses. */
+/* The bridge speaks IPv6, its ports need not (unless a route leads through one). Where /proc/sys is
+ * read-only the port has an address that nobody uses. */
 static void silence_ipv6(const struct net_run *n, const struct nic *i)
 {
 	char path[64 + IFNAMSIZ];
@@ -290,7 +290,7 @@ static int set_up_host_end(struct net_run *n, struct nic *i, struct netlink *nl,
 	bool on_bridge = i->link.index && !i->conf->veth_router.v;
 	int r = 0;
 
-	if (on_bridge)
+	if (on_bridge && !i->conf->veth_routes6.n)
 		silence_ipv6(n, i);
 	if (i->ovs)
 		r = ovs_attach(n, i, e);

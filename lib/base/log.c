@@ -55,6 +55,8 @@ static int make_parents(const char *path)
 
 	if (!copy)
 		return -ENOMEM;
+	if (!*copy)
+		return -ENOENT;
 	for (char *p = strchr(copy + 1, '/'); p; p = strchr(p + 1, '/')) {
 		*p = '\0';
 		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
@@ -93,7 +95,7 @@ void log_done(struct log *l)
 static void add_escaped(struct buf *b, const char *s)
 {
 	for (; *s; s++)
-		if ((unsigned char)*s < 0x20 && *s != '\t')
+		if (((unsigned char)*s < 0x20 && *s != '\t') || *s == 0x7f)
 			buf_addf(b, "\\x%02x", (unsigned char)*s);
 		else
 			buf_addc(b, *s);

@@ -58,9 +58,15 @@ const char *key_nearest(const char *key)
 	for (size_t i = 0; i < sizeof(lower) - 1 && key[i]; i++)
 		lower[i] = (char)tolower((unsigned char)key[i]);
 	best = (unsigned)MAX(2, (n > 4 ? n - 4 : 0) / 3 + 1);
+	n = strlen(lower);
 	for (size_t i = 0; i < key_table_n; i++) {
-		unsigned d = str_distance(key_table[i].name, lower);
+		size_t m = strlen(key_table[i].name);
+		unsigned d;
 
+		/* The distance is at least the difference of the lengths. */
+		if ((m > n ? m - n : n - m) >= best)
+			continue;
+		d = str_distance(key_table[i].name, lower);
 		if (d < best) {
 			best = d;
 			found = key_table[i].name;

@@ -18,6 +18,7 @@ enum {
 	KEY_HIDDEN = 2,		/* not in the list of all keys */
 	KEY_NO_EMPTY = 4,	/* an empty value is an error; clearing works */
 	KEY_EMPTY_ZERO = 8,	/* an empty value means 0, clearing means the default */
+	KEY_EMPTY_TOLD = 16,	/* cleared is not what it is by default: a saved text has to say so */
 };
 
 struct key_type;
@@ -48,10 +49,13 @@ struct key_ctx {
 	struct reader *reader;	/* the reader in progress, NULL outside of one */
 };
 
-/* Collects the canonical dump. */
+/* Collects the canonical dump; or, with b NULL, finds out whether what a key covers came from a file
+ * other than the first. */
 struct dump {
 	struct buf *b;
 	const struct conf *c;
+	const char *key;
+	bool foreign;
 };
 void dump_line(struct dump *d, struct origin at, const char *key, const char *value);
 

@@ -225,9 +225,13 @@ static int set_autodev_size(const struct key_ctx *x, struct err **e)
 	return r < 0 ? key_bad_number(x, r, "a number of bytes", e) : put_num(x, (int64_t)v);
 }
 
+/* Unset reads 0 and cleared reads the size that both mean. */
 static int clear_autodev_size(const struct key_ctx *x, struct err **e)
 {
-	return put_num(x, 500000);
+	struct conf_num *f = key_field(x);
+
+	*f = (struct conf_num){ .v = 500000 };
+	return 0;
 }
 
 const struct key_type type_autodev_size = {

@@ -87,11 +87,13 @@ static bool covers(const char *cleared, const char *key)
 	return k == row && (k->flags & KEY_PREFIX) && !sub;
 }
 
-/* Clearing either capability list clears both. */
-static bool covers_caps(const char *cleared, const char *key)
+/* What goes together: clearing either capability list clears both, and the old way to name the type of
+ * a root goes with the root. */
+static bool covers_too(const char *cleared, const char *key)
 {
 	return (strcmp(cleared, "lxc.cap.drop") == 0 && strcmp(key, "lxc.cap.keep") == 0) ||
-	       (strcmp(cleared, "lxc.cap.keep") == 0 && strcmp(key, "lxc.cap.drop") == 0);
+	       (strcmp(cleared, "lxc.cap.keep") == 0 && strcmp(key, "lxc.cap.drop") == 0) ||
+	       (strcmp(cleared, "lxc.rootfs.path") == 0 && strcmp(key, "lxc.rootfs.backend") == 0);
 }
 
 static int remove_lines(struct conf *c, const char *cleared)
@@ -106,7 +108,7 @@ static int remove_lines(struct conf *c, const char *cleared)
 		auto_free char *key = line_key(c->text.v[i]);
 		auto_free char *modern = key ? modern_key(&w, c->text.v[i], key) : NULL;
 
-		if (modern && (covers(cleared, modern) || covers_caps(cleared, modern)))
+		if (modern && (covers(cleared, modern) || covers_too(cleared, modern)))
 			continue;
 		if (strv_add(&kept, c->text.v[i]) < 0)
 			return -ENOMEM;
@@ -114,6 +116,29 @@ static int remove_lines(struct conf *c, const char *cleared)
 	strv_done(&c->text);
 	c->text = kept;
 	kept = (struct strv){ 0 };
+	return 0;
+}
+
+/* True if the value that key is going to lose came from an included file. */
+static bool is_foreign(const struct conf *c, const char *key)
+{
+	struct dump d = { .c = c, .key = key };
+
+	key_dump_all(c, &d);
+	return d.foreign;
+}
+
+/* Takes the key's lines out of the text. An included file would set it again when the text is read:
+ * then, and where unset is not the default, a line that clears it stays. */
+static int forget(struct conf *c, const char *key, bool tell)
+{
+	const char *sub;
+	const struct key *k = key_find(key, &sub);
+
+	if (remove_lines(c, key) < 0)
+		return -ENOMEM;
+	if (tell && k && !(k->flags & KEY_NO_EMPTY))
+		return strv_addf(&c->text, "%s =", key);
 	return 0;
 }
 
@@ -128,30 +153,41 @@ static char *cleared_key(const struct conf *c, const char *key)
 int conf_set_item(struct conf *c, const char *key, const char *value, struct log *l, struct err **e)
 {
 	auto_free char *copy = strdup(value ? value : ""), *name = cleared_key(c, key);
+	const struct key *k;
+	const char *sub;
+	bool tell;
 	int r;
 
 	if (!copy || !name)
 		return err_no_memory(e);
+	k = key_find(name, &sub);
+	tell = !*copy && ((k && k->flags & (KEY_EMPTY_TOLD | KEY_EMPTY_ZERO)) || is_foreign(c, name));
 	if (hwaddr_is_key(key))
 		hwaddr_fill(copy);
 	r = key_set(c, key, copy, (struct origin){ 0 }, l, e);
 	if (r < 0)
 		return r;
-	r = *copy ? append_line(c, key, copy) : remove_lines(c, name);
+	r = *copy ? append_line(c, key, copy) : forget(c, name, tell);
 	return r < 0 ? err_no_memory(e) : 0;
 }
 
 int conf_clear_item(struct conf *c, const char *key, struct log *l, struct err **e)
 {
 	auto_free char *name = cleared_key(c, key);
+	const struct key *k;
+	const char *sub;
+	bool tell;
 	int r;
 
 	if (!name)
 		return err_no_memory(e);
+	k = key_find(name, &sub);
+	/* An empty lxc.autodev means 0, which is not what clearing it means. */
+	tell = k && !(k->flags & KEY_EMPTY_ZERO) && ((k->flags & KEY_EMPTY_TOLD) || is_foreign(c, name));
 	r = key_clear(c, key, e);
 	if (r < 0)
 		return r;
-	return remove_lines(c, name) < 0 ? err_no_memory(e) : 0;
+	return forget(c, name, tell) < 0 ? err_no_memory(e) : 0;
 }
 
 int conf_text(const struct conf *c, struct buf *b)
@@ -198,6 +234,11 @@ static void add_header(struct buf *b, const char *word, const char *text)
 
 void dump_line(struct dump *d, struct origin at, const char *key, const char *value)
 {
+	if (!d->b) {
+		d->foreign |= at.file && d->c->files.n && strcmp(at.file, d->c->files.v[0]) != 0 &&
+			      (covers(d->key, key) || covers_too(d->key, key));
+		return;
+	}
 	for (size_t i = 0; at.file && i < d->c->files.n; i++)
 		if (strcmp(d->c->files.v[i], at.file) == 0) {
 			buf_addf(d->b, "#@ %zu:%u\n", i, at.line);

@@ -122,6 +122,48 @@ static void clearing_removes_the_lines_of_the_key(void **state)
 		}
 }
 
+/* An include would bring a cleared value back when the saved text is read. */
+static void clearing_an_included_value_lasts(void **state)
+{
+	static const struct {
+		const char *included, *key, *want;
+	} rows[] = {
+		{ "lxc.cap.drop = chown\n", "lxc.cap.drop", "" },
+		{ "lxc.cap.drop = chown\n", "lxc.cap.keep", "" },
+		{ "lxc.mount.entry = a b c\n", "lxc.mount.entry", "" },
+		{ "lxc.net.0.type = veth\nlxc.net.0.link = a\n", "lxc.net.0.link", "" },
+		{ "lxc.net.0.type = veth\nlxc.net.1.type = none\n", "lxc.net", "" },
+		{ "lxc.autodev = 0\n", "lxc.autodev", "0" },
+		{ "lxc.tty.max = 4\n", "lxc.tty.max", "0" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		auto_conf struct conf *c = conf_new(), *again = conf_new();
+		auto_buf struct buf text = BUF_INIT(65536);
+		auto_free char *line = NULL;
+		char *dir = unit_tmpdir();
+
+		unit_write(dir, "inc", rows[i].included);
+		assert_true(asprintf(&line, "lxc.include = %s/inc\n", dir) > 0);
+		parse(c, line);
+		assert_int_equal(conf_set_item(c, rows[i].key, "", NULL, NULL), 0);
+		assert_int_equal(conf_text(c, &text), 0);
+		parse(again, buf_str(&text));
+		assert_get(again, rows[i].key, rows[i].want);
+		unit_tmpdir_free(dir);
+	}
+}
+
+static void clearing_without_an_include_leaves_no_line(void **state)
+{
+	auto_conf struct conf *c = conf_new();
+
+	parse(c, "lxc.include = /nonexistent/\nlxc.tty.max = 4\n");
+	assert_int_equal(conf_clear_item(c, "lxc.tty.max", NULL, NULL), 0);
+	assert_int_equal(conf_clear_item(c, "lxc.uts.name", NULL, NULL), 0);
+	assert_text(c, "lxc.include = /nonexistent/\n");
+}
+
 static void template_address_is_the_same_in_text_and_memory(void **state)
 {
 	auto_conf struct conf *c = conf_new();
@@ -220,6 +262,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(refused_set_leaves_the_text),
 	cmocka_unit_test(saved_value_reads_back_as_it_was_set),
 	cmocka_unit_test(clearing_removes_the_lines_of_the_key),
+	cmocka_unit_test(clearing_an_included_value_lasts),
+	cmocka_unit_test(clearing_without_an_include_leaves_no_line),
 	cmocka_unit_test(template_address_is_the_same_in_text_and_memory),
 	cmocka_unit_test(dump_carries_everything),
 	cmocka_unit_test(damaged_dumps_are_refused),

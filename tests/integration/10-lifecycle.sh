@@ -1,0 +1,171 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Copyright (C) The Tiffin authors
+# A busybox container of root's, from create to destroy, with what each command prints and returns.
+. "$top_srcdir/tests/harness/lib.sh"
+needs hostroot inst tools busybox cgroup
+sandbox "$0"
+n=$tag
+
+state() {
+	lxc-info -n "$n" -s -H 2>/dev/null | sed 's/^State:[[:blank:]]*//'
+}
+
+state_is() {
+	[ "$(state)" = "$1" ]
+}
+
+init_pid() {
+	lxc-info -n "$n" -p -H | sed 's/^PID:[[:blank:]]*//'
+}
+
+inside() {
+	lxc-attach -n "$n" -- "$@"
+}
+
+# ---- create
+
+succeeds "create makes a busybox container" lxc-create -n "$n" -t busybox
+like "$(cat "$lxcpath/$n/config")" "^lxc\.rootfs\.path = dir:$lxcpath/$n/rootfs$" "its config names its root"
+like "$(cat "$lxcpath/$n/config")" '^lxc\.net\.0\.hwaddr = ([0-9a-f]{2}:){5}[0-9a-f]{2}$' "its address was drawn once and kept"
+is "$(stat -c %a "$lxcpath/$n")" 770 "its directory is not for others"
+ok "no marker of a partial create is left" test ! -e "$lxcpath/$n/partial"
+fails 1 "create refuses a name that is taken" lxc-create -n "$n" -t busybox
+like "$err" "$n" "and says which"
+is "$(lxc-ls | tr -d ' ')" "$n" "ls lists it"
+is "$(state)" STOPPED "info says STOPPED"
+fails 2 "stop of a stopped container returns 2" lxc-stop -n "$n"
+
+# ---- start
+
+succeeds "start returns when it runs" lxc-start -n "$n"
+is "$err" "" "and says nothing"
+is "$(state)" RUNNING "info says RUNNING at once"
+succeeds "wait returns at once" lxc-wait -n "$n" -s RUNNING -t 1
+succeeds "a second start returns 0, as LXC's" lxc-start -n "$n"
+like "$err" "^lxc-start: container $n is already running$" "but says that it runs already"
+run lxc-info -n "$n"
+like "$out" "^Name:           $n$" "info shows the name in its column"
+like "$out" '^State:          RUNNING$' "info shows the state"
+like "$out" '^PID:            [0-9]+$' "info shows the pid"
+like "$out" '^Memory use:     [0-9.]+ [KM]iB$' "info shows the memory"
+like "$out" '^Link:           veth' "info shows the link"
+run lxc-ls -f
+like "$out" '^NAME +STATE +AUTOSTART GROUPS IPV4 +IPV6 +UNPRIVILEGED *$' "ls -f has LXC's columns"
+like "$out" "^$n +RUNNING 0 +- +" "ls -f shows the container"
+
+# ---- inside
+
+pid=$(init_pid)
+like "$(inside cat /proc/1/comm)" '^init$' "process 1 is the root's init"
+is "$(tr '\0' '\n' <"/proc/$pid/environ" | grep -v '^container_ttys=\|^container_uuid=')" "container=lxc" "init's environment is the container's"
+is "$(inside hostname)" "$n" "the host name is the container's"
+is "$(inside sh -c 'test "$(readlink /proc/self/ns/pid)" = "$(readlink /proc/1/ns/pid)" && echo own')" own "proc is that of its own processes"
+is "$(find "/proc/$pid/fd" -mindepth 1 -printf '%f\n' | sort -n | tail -n 1)" 2 "init holds no descriptor but its terminal's"
+unlike "$(inside cat /proc/mounts)" "$TIFFIN_INST" "no mount of the host is seen"
+unlike "$(inside sh -c 'cat /proc/[0-9]*/cmdline | tr "\0" " "')" 'monitor|lxc-|\.sh' "no process of the host is seen"
+for kind in mnt pid uts ipc net cgroup; do
+	ok "it has its own $kind namespace" test "$(readlink "/proc/$pid/ns/$kind")" != "$(readlink "/proc/self/ns/$kind")"
+done
+is "$(readlink "/proc/$pid/ns/user")" "$(readlink /proc/self/ns/user)" "it shares the user namespace, having no map"
+is "$(inside stat -c '%t:%T' /dev/null)" 1:3 "/dev/null is what it seems"
+like "$(inside ls -l /dev/console)" '^c' "/dev/console is a device"
+ok "it can write to /dev/null" lxc-attach -n "$n" -- sh -c 'echo x >/dev/null'
+fails 1 "it cannot write what steers the host's kernel" lxc-attach -n "$n" -- sh -c 'echo 1 >/proc/sys/kernel/panic'
+run lxc-attach -n "$n" -- date -s 2001-01-01
+ok "it cannot set the clock" test "$(date +%Y)" -gt 2001
+
+# ---- attach
+
+fails 7 "attach returns the command's status" lxc-attach -n "$n" -- sh -c 'exit 7'
+fails 137 "attach returns 128 and the signal that killed it" lxc-attach -n "$n" -- sh -c 'kill -9 $$'
+fails 127 "attach says when a command is not found" lxc-attach -n "$n" -- /no/such/command
+fails 126 "attach says when a command is not executable" lxc-attach -n "$n" -- /etc/passwd
+is "$(printf 'a\nb\n' | lxc-attach -n "$n" -- cat)" "$(printf 'a\nb')" "attach passes its input on"
+is "$(lxc-attach -n "$n" --clear-env -- env | grep -v -e '^PATH=' -e '^container=lxc$' -e '^_=' -e '^SHLVL=' -e '^PWD=')" "" "attach --clear-env leaves nothing of the caller's"
+is "$(SECRET=1 lxc-attach -n "$n" --clear-env -v A=b -- sh -c 'echo $A$SECRET')" b "and -v adds to it"
+is "$(lxc-attach -n "$n" -u 65534 -g 65534 -- id -u)" 65534 "attach takes a uid"
+
+# ---- freeze
+
+succeeds "freeze works" lxc-freeze -n "$n"
+is "$(state)" FROZEN "info says FROZEN"
+succeeds "unfreeze works" lxc-unfreeze -n "$n"
+is "$(state)" RUNNING "info says RUNNING again"
+
+# ---- console
+
+screen=$scratch/screen
+: >"$screen"
+mkfifo "$scratch/keys"
+script -qefc "lxc-console -n $n -t 0" "$screen" <"$scratch/keys" >/dev/null 2>&1 &
+console_pid=$!
+exec 3>"$scratch/keys"
+screen_shows() {
+	grep -q "$1" "$screen"
+}
+prompts() {
+	printf '\r' >&3
+	grep -q '[#$] ' "$screen"
+}
+ok "the console shows a prompt" eventually 10 prompts
+printf 'echo sum $((6 * 7))\r' >&3
+ok "the console answers" eventually 5 screen_shows 'sum 42'
+printf '\001q' >&3
+console_left() {
+	! kill -0 "$console_pid" 2>/dev/null
+}
+ok "Ctrl-a q leaves the console" eventually 5 console_left
+exec 3>&-
+is "$(state)" RUNNING "which goes on without it"
+
+# ---- reboot and poweroff from inside
+
+old=$(init_pid)
+lxc-attach -n "$n" -- reboot
+rebooted() {
+	[ "$(init_pid)" != "$old" ] && state_is RUNNING
+}
+ok "reboot from inside gives a new init" eventually 15 rebooted
+lxc-attach -n "$n" -- poweroff
+succeeds "poweroff from inside ends it" lxc-wait -n "$n" -s STOPPED -t 15
+ok "its network device is gone" eventually 5 sh -c '! ip -o link | grep -q ": veth"'
+
+# ---- stop
+
+for how in "" -k "-t 5" --nokill; do
+	succeeds "it starts again" lxc-start -n "$n"
+	eventually 5 lxc-attach -n "$n" -- test -e /dev/log
+	# shellcheck disable=SC2086 # options, or none
+	succeeds "stop ${how:-without options} works" lxc-stop -n "$n" $how
+	is "$(state)" STOPPED "info says STOPPED"
+done
+succeeds "it starts for a reboot" lxc-start -n "$n"
+eventually 5 lxc-attach -n "$n" -- test -e /dev/log
+old=$(init_pid)
+succeeds "stop -r reboots it" lxc-stop -n "$n" -r
+ok "with a new init" eventually 15 rebooted
+fails 1 "destroy refuses a running container" lxc-destroy -n "$n"
+like "$err" 'running' "and says why"
+ok "and destroys nothing" test -d "$lxcpath/$n/rootfs/bin"
+succeeds "destroy -f stops it first" lxc-destroy -n "$n" -f
+ok "its directory is gone" test ! -e "$lxcpath/$n"
+
+# ---- foreground and execute
+
+lxc-create -n "$n" -t busybox >/dev/null
+printf 'lxc.net.0.type = empty\n' >"$scratch/execute.conf"
+run lxc-execute -n "$n-x" -f "$scratch/execute.conf" -- /bin/sh -c 'echo pid $$; exit 5'
+is "$status" 5 "execute returns the command's status"
+like "$out" '^pid [0-9]+$' "and shows its output"
+lxc-start -n "$n" -F </dev/null >"$scratch/foreground" 2>&1 &
+foreground=$!
+ok "start -F runs it" eventually 10 state_is RUNNING
+lxc-stop -n "$n" -k
+wait "$foreground"
+is "$?" 0 "start -F ends with 0 when it is stopped"
+succeeds "destroy works" lxc-destroy -n "$n"
+is "$(lxc-ls)" "" "ls lists nothing"
+rm -rf "${lxcpath:?}/$n-x"
+
+finish

@@ -1,0 +1,55 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Copyright (C) The Tiffin authors
+# A container of root's whose ids are mapped: its root is nobody on the host.
+. "$top_srcdir/tests/harness/lib.sh"
+needs hostroot inst tools busybox cgroup userns
+sandbox "$0"
+n=$tag
+base=100000
+
+# The map must be granted, as on any host with newuidmap.
+echo "root:$base:65536" >"$scratch/subid"
+for file in /etc/subuid /etc/subgid; do
+	[ ! -e "$file" ] || mount --bind "$scratch/subid" "$file"
+done
+mounts_before=$(cut -d ' ' -f 5 /proc/self/mountinfo | sort)
+
+cat >"$scratch/mapped.conf" <<END
+lxc.include = $TIFFIN_INST/etc/lxc/default.conf
+lxc.idmap = u 0 $base 65536
+lxc.idmap = g 0 $base 65536
+END
+succeeds "create makes a mapped container" lxc-create -n "$n" -t busybox -f "$scratch/mapped.conf"
+is "$(stat -c %u:%g "$lxcpath/$n/rootfs")" "$base:$base" "its root belongs to its mapped root"
+is "$(find "$lxcpath/$n/rootfs" ! -uid "$base" | head -n 3)" "" "and so does all that is in it"
+ok "its config is the caller's to change" test "$(stat -c %u "$lxcpath/$n/config")" -eq 0
+succeeds "it starts" lxc-start -n "$n"
+pid=$(lxc-info -n "$n" -p -H)
+is "$(stat -c %u "/proc/$pid")" "$base" "its init is the mapped root on the host"
+is "$(tr -s ' ' <"/proc/$pid/uid_map")" " 0 $base 65536" "the uid map is the configured one"
+is "$(tr -s ' ' <"/proc/$pid/gid_map")" " 0 $base 65536" "the gid map is the configured one"
+is "$(lxc-attach -n "$n" -- id -u)" 0 "attach is root inside"
+is "$(lxc-attach -n "$n" -- sh -c 'echo x >/root/made && stat -c %u /root/made')" 0 "it makes files"
+is "$(stat -c %u "$lxcpath/$n/rootfs/root/made")" "$base" "which the host sees as the mapped root's"
+is "$(lxc-attach -n "$n" -- stat -c '%t:%T' /dev/null)" 1:3 "/dev/null is what it seems"
+ok "it writes to /dev/null" lxc-attach -n "$n" -- sh -c 'echo x >/dev/null'
+is "$(lxc-attach -n "$n" -- hostname)" "$n" "its host name is set"
+like "$(lxc-attach -n "$n" -- ip link show dev eth0)" "UP" "its eth0 is up"
+fails 1 "it cannot make a device" lxc-attach -n "$n" -- mknod /root/null c 1 3
+run lxc-ls -f
+like "$out" "^$n +RUNNING .* true *$" "ls -f says that it is unprivileged"
+succeeds "freeze works" lxc-freeze -n "$n"
+like "$(lxc-info -n "$n" -s)" FROZEN "info says FROZEN"
+succeeds "unfreeze works" lxc-unfreeze -n "$n"
+eventually 5 lxc-attach -n "$n" -- test -e /dev/log
+lxc-attach -n "$n" -- reboot
+rebooted() {
+	[ "$(lxc-info -n "$n" -p -H)" != "$pid" ] && lxc-info -n "$n" -s | grep -q RUNNING
+}
+ok "reboot from inside works" eventually 15 rebooted
+eventually 5 lxc-attach -n "$n" -- test -e /dev/log
+succeeds "stop works" lxc-stop -n "$n"
+succeeds "destroy works" lxc-destroy -n "$n"
+
+finish

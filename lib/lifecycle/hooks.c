@@ -152,6 +152,17 @@ static int run_served(struct run *r, struct spawn *s, struct buf *out, int *stat
 	return proc_wait(pid, status);
 }
 
+int hooks_spawn(void *arg, struct spawn *s, struct buf *out, int *status, struct err **e)
+{
+	struct run *r = arg;
+
+	if (r->wait)
+		return run_served(r, s, out, status, e);
+	s->output = out;
+	s->timeout_ms = HOOK_LIMIT_S * 1000;
+	return spawn_run(s, status, e);
+}
+
 static int run_one(struct run *r, enum conf_hook kind, const char *hook, const struct strv *extra,
 		   char *const *envp, struct err **e)
 {
@@ -171,13 +182,7 @@ static int run_one(struct run *r, enum conf_hook kind, const char *hook, const s
 	s.envp = envp;
 	s.new_session = true;
 	log_info(&r->log, "running %s hook: %s", kinds[kind], line);
-	if (r->wait) {
-		rc = run_served(r, &s, &out, &status, e);
-	} else {
-		s.output = &out;
-		s.timeout_ms = HOOK_LIMIT_S * 1000;
-		rc = spawn_run(&s, &status, e);
-	}
+	rc = hooks_spawn(r, &s, &out, &status, e);
 	if (out.len)
 		log_debug(&r->log, "%s hook said: %s", kinds[kind], buf_str(&out));
 	if (rc == -ETIMEDOUT)

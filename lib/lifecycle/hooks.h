@@ -12,6 +12,9 @@ const char *hook_name(enum conf_hook kind);
 /* The variables that hooks of this run see. child: hooks that run in init's process also get
  * lxc.environment and lxc.environment.hooks. */
 int hooks_environment(const struct run *r, bool child, struct strv *env, struct err **e);
+/* Runs one program and collects its output; in the monitor the command socket stays served. 0 with
+ * the wait status, -ETIMEDOUT after HOOK_LIMIT_S, -errno. arg: struct run (see net_set_runner). */
+int hooks_spawn(void *arg, struct spawn *s, struct buf *out, int *status, struct err **e);
 /* Runs all hooks of a kind; the first failure ends it. extra: further arguments (version 0) or NULL.
  * more_env: NAME=value pairs to add, or NULL. In the monitor the command socket stays served. */
 int hooks_run(struct run *r, enum conf_hook kind, const struct strv *extra, const struct strv *more_env,

@@ -371,6 +371,7 @@ int host_make_network(struct run *r, struct err **e)
 	auto_strv struct strv env = { 0 };
 	int rc = hooks_environment(r, false, &env, e);
 
+	net_set_runner(r->net, hooks_spawn, r);
 	if (rc == 0)
 		rc = net_create(r->net, r->ns_fd[NS_NET], r->init_pid, env.v, e);
 	if (rc == 0)
@@ -385,6 +386,7 @@ void host_remove_network(struct run *r)
 	if (!r->net)
 		return;
 	(void)hooks_environment(r, false, &env, NULL);
+	net_set_runner(r->net, hooks_spawn, r);
 	net_destroy(r->net, r->ns_fd[NS_NET], env.v);
 }
 

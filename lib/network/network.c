@@ -61,6 +61,12 @@ void net_free(struct net_run *n)
 }
 DEFINE_AUTO(struct net_run *, net_free)
 
+void net_set_runner(struct net_run *n, net_runner fn, void *arg)
+{
+	n->runner = fn;
+	n->runner_arg = arg;
+}
+
 /* The nics of a conf without any check; -EINVAL with *e set when one has no type. */
 static int collect(struct net_run *n, struct err **e)
 {

@@ -10,8 +10,13 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "config/conf.h"
+#include "kernel/spawn.h"
 
 struct net_run;
+
+/* Runs a script and waits for it; its output is collected. 0 with the wait status, -ETIMEDOUT with
+ * or without *e set, -errno. */
+typedef int (*net_runner)(void *arg, struct spawn *s, struct buf *output, int *ret_status, struct err **e);
 
 /* False when the container stays in the caller's network namespace (every nic is of type none). */
 bool net_wants_namespace(const struct conf *c);
@@ -20,6 +25,8 @@ bool net_wants_namespace(const struct conf *c);
  * gateway reachable, rights. A type or sub-key that this build does not implement is refused here. */
 int net_plan(const struct conf *c, struct log *l, struct net_run **ret, struct err **e);
 void net_free(struct net_run *n);
+/* How scripts are run: the monitor serves its clients meanwhile. Without it they block the caller. */
+void net_set_runner(struct net_run *n, net_runner fn, void *arg);
 /* Monitor, after init exists in its network namespace: makes the devices, the far end directly in
  * netns_fd under its final name, MTU and address; bridge membership, host routes, then script.up.
  * envp: the hook environment. On failure what was made is deleted. */

@@ -57,6 +57,8 @@ struct net_run {
 	const struct conf *conf;	/* borrowed: outlives the run */
 	struct log *log;		/* borrowed */
 	VEC(struct nic);
+	net_runner runner;		/* NULL: spawn_run */
+	void *runner_arg;
 	bool any_up;
 	bool restored;			/* by another monitor, which may have died between two steps */
 };

@@ -10,7 +10,7 @@
 #include "network/nic.h"
 
 /* A script that never ends must not keep a container from starting or stopping for ever. */
-#define SCRIPT_TIMEOUT_MS 300000u
+#define SCRIPT_TIMEOUT_S 300
 
 /* One shell word, whatever is in it. */
 static void add_quoted(struct buf *b, const char *s)
@@ -110,13 +110,25 @@ int script_run(const struct net_run *n, struct nic *i, bool up, char *const *env
 	run.path = "/bin/sh";
 	run.argv = argv;
 	run.envp = env.v;
-	run.output = &output;
-	run.timeout_ms = SCRIPT_TIMEOUT_MS;
+	run.new_session = true;
 	log_debug(n->log, "running %s", line.p);
-	r = spawn_run(&run, &status, e);
+	if (n->runner) {
+		r = n->runner(n->runner_arg, &run, &output, &status, e);
+	} else {
+		run.output = &output;
+		run.timeout_ms = SCRIPT_TIMEOUT_S * 1000;
+		r = spawn_run(&run, &status, e);
+	}
 	if (output.len)
 		log_debug(n->log, "script.%s of lxc.net.%u: %s", up ? "up" : "down", i->conf->index,
 			  buf_str(&output));
+	if (r == -ETIMEDOUT) {
+		if (e) {
+			err_free(*e);
+			*e = NULL;
+		}
+		r = err_net_script_failed(e, i->conf->index, up ? "up" : "down", s->v, "no end within its time");
+	}
 	if (r == 0)
 		r = judge(i, s->v, up, status, &output, e);
 	if (r < 0 && up)

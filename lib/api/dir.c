@@ -45,23 +45,16 @@ int dir_make_path(const char *path, struct err **e)
 
 int dir_give(int fd, const struct conf *conf, bool group, struct err **e)
 {
-	struct idmap m = { 0 };
+	struct idmap m;
 	uint32_t uid, gid;
-	int r = 0;
 
 	if (!conf || !conf_is_mapped(conf))
 		return 0;
-	for (size_t i = 0; i < conf->idmap.n && r == 0; i++) {
-		const struct conf_idmap *from = &conf->idmap.v[i];
-		struct idmap_range range = { from->gid, from->nsid, from->hostid, from->range, from->at };
-
-		r = VEC_PUSH(&m, range);
-	}
+	if (conf_idmap(conf, &m) < 0)
+		return err_no_memory(e);
 	uid = idmap_to_host(&m, false, 0);
 	gid = idmap_to_host(&m, true, 0);
 	idmap_done(&m);
-	if (r < 0)
-		return err_no_memory(e);
 	if (uid == UINT32_MAX)
 		return 0;
 	if (fchownat(fd, "", uid, group && gid != UINT32_MAX ? gid : (gid_t)-1, AT_EMPTY_PATH) < 0)

@@ -65,19 +65,6 @@ int template_check_args(char *const argv[], struct err **e)
 	return 0;
 }
 
-static int conf_ranges(const struct conf *conf, struct idmap *m)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < conf->idmap.n && r == 0; i++) {
-		const struct conf_idmap *from = &conf->idmap.v[i];
-		struct idmap_range range = { from->gid, from->nsid, from->hostid, from->range, from->at };
-
-		r = VEC_PUSH(m, range);
-	}
-	return r;
-}
-
 /* "-m u:0:100000:65536" for every range of one kind, and one more for the caller's own id where it
  * is not in the map, so that the caller's files keep an owner. *ret_own is that id inside. */
 static int add_maps(struct strv *argv, const struct idmap *m, bool gid, uint32_t own, uint32_t *ret_own)
@@ -124,9 +111,9 @@ static int add_contract(struct strv *argv, const struct template_run *t, const c
 
 static int mapped_argv(struct strv *argv, const struct template_run *t, const struct conf *conf)
 {
-	struct idmap m = { 0 };
+	struct idmap m;
 	uint32_t uid = 0, gid = 0;
-	int r = conf_ranges(conf, &m);
+	int r = conf_idmap(conf, &m);
 
 	if (r == 0)
 		r = strv_add(argv, "lxc-usernsexec");

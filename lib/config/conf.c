@@ -94,3 +94,18 @@ int str_assign(struct conf_str *s, const char *v, struct origin at)
 	s->at = at;
 	return 0;
 }
+
+int conf_idmap(const struct conf *c, struct idmap *ret)
+{
+	*ret = (struct idmap){ 0 };
+	for (size_t i = 0; i < c->idmap.n; i++) {
+		const struct conf_idmap *from = &c->idmap.v[i];
+		struct idmap_range range = { from->gid, from->nsid, from->hostid, from->range, from->at };
+
+		if (VEC_PUSH(ret, range) < 0) {
+			idmap_done(ret);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/strv.h"
 #include "base/vec.h"
+#include "kernel/idmap.h"
 #include "kernel/ns.h"
 
 struct conf_str {
@@ -225,3 +226,5 @@ static inline bool conf_is_mapped(const struct conf *c)
 {
 	return c->idmap.n > 0;
 }
+/* The lxc.idmap lines as kernel/idmap.h takes them (release with idmap_done). 0 or -ENOMEM. */
+int conf_idmap(const struct conf *c, struct idmap *ret);

@@ -250,7 +250,9 @@ int plan_make(struct run *r, struct err **e)
 		return rc;
 	if ((rc = lsm_plan(c, &r->log, &r->lsm, e)) < 0 || (rc = plan_seccomp(r, e)) < 0)
 		return rc;
-	r->early_mounts = !c->hooks[HOOK_PRE_MOUNT].n;
+	/* Without a pre-mount hook nothing can change what is mounted; and the map of an idmapped root can
+	 * only be made out here. */
+	r->early_mounts = !c->hooks[HOOK_PRE_MOUNT].n || storage_wants_userns(r->storage);
 	return 0;
 }
 

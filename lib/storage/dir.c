@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "kernel/idmap.h"
 #include "kernel/mount.h"
 #include "kernel/openat.h"
 #include "storage/driver.h"
@@ -49,29 +50,30 @@ static int resolve(struct storage *s, const struct conf *c, struct log *l, struc
 	return 0;
 }
 
-/* The namespace whose map the mount gets (*ret stays as it is when none does). *owned is to be closed. */
-static int idmap_fd(const struct storage *s, int *owned, int *ret, struct err **e)
+/* The namespace whose map the mount gets, new; *ret stays as it is when none does. The container's own
+ * does not exist yet: another one with the same map does as well. */
+static int idmap_fd(const struct storage *s, const struct conf *c, int *ret, struct err **e)
 {
+	struct idmap m;
+
 	if (!s->options.idmap)
 		return 0;
 	if (STREQ(s->options.idmap, "container")) {
-		if (s->userns_fd < 0)
-			return err_rootfs_idmap_unmapped(e);
-		*ret = s->userns_fd;
-		return 0;
+		if (conf_idmap(c, &m) < 0)
+			return err_no_memory(e);
+		*ret = idmap_userns_fd(&m, e);
+		idmap_done(&m);
+		return *ret < 0 ? *ret : 0;
 	}
-	*owned = open(s->options.idmap, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (*owned < 0)
-		return err_set(e, errno, NULL, "cannot open %s", s->options.idmap);
-	*ret = *owned;
-	return 0;
+	*ret = open(s->options.idmap, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	return *ret < 0 ? err_set(e, errno, NULL, "cannot open %s", s->options.idmap) : 0;
 }
 
 static int dir_mount(struct storage *s, const struct conf *c, struct err **e)
 {
 	/* Opened again, because a mount can only be cloned in the mount namespace that it is in; it
 	 * must be the directory that was checked. */
-	auto_close int fd = open(s->source, O_PATH | O_DIRECTORY | O_CLOEXEC), mnt = -EBADF, owned = -EBADF;
+	auto_close int fd = open(s->source, O_PATH | O_DIRECTORY | O_CLOEXEC), mnt = -EBADF, userns = -EBADF;
 	struct mount_attrs a = MOUNT_ATTRS_INIT;
 	struct stat st;
 	int r;
@@ -90,9 +92,12 @@ static int dir_mount(struct storage *s, const struct conf *c, struct err **e)
 	a.recursive = true;
 	a.propagation = s->options.propagation ? s->options.propagation : MS_PRIVATE;
 	a.propagation_rec = true;
-	r = idmap_fd(s, &owned, &a.userns_fd, e);
-	if (r == 0)
-		r = mount_set(mnt, &a, e);
+	r = idmap_fd(s, c, &userns, e);
+	if (r < 0)
+		return r;
+	if (userns >= 0)
+		a.userns_fd = userns;
+	r = mount_set(mnt, &a, e);
 	return r < 0 ? r : take_fd(&mnt);
 }
 

@@ -11,7 +11,6 @@ struct storage {
 	const struct storage_driver *driver;
 	char *source;			/* without "TYPE:" */
 	struct mountopt options;	/* lxc.rootfs.options */
-	int userns_fd;			/* borrowed; -1: none. For idmap=container */
 	dev_t dev;			/* identity of the source when it was checked */
 	ino_t ino;
 };

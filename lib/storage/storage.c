@@ -78,7 +78,6 @@ int storage_resolve(const struct conf *c, struct log *l, struct storage **ret, s
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_no_memory(e);
-	s->userns_fd = -1;
 	s->source = strdup(c->rootfs_path.v);
 	if (!s->source)
 		return err_no_memory(e);
@@ -103,12 +102,6 @@ const char *storage_type(const struct storage *s)
 const char *storage_source(const struct storage *s)
 {
 	return s->source;
-}
-
-void storage_set_userns(struct storage *s, int userns_fd)
-{
-	if (s)
-		s->userns_fd = userns_fd;
 }
 
 bool storage_wants_userns(const struct storage *s)
@@ -136,23 +129,16 @@ int storage_mount(struct storage *s, const struct conf *c, struct err **e)
 
 int storage_give(int fd, const struct conf *c, struct err **e)
 {
-	struct idmap m = { 0 };
+	struct idmap m;
 	uint32_t uid, gid;
-	int r = 0;
 
 	if (!c || !conf_is_mapped(c))
 		return 0;
-	for (size_t i = 0; i < c->idmap.n && r == 0; i++) {
-		const struct conf_idmap *from = &c->idmap.v[i];
-		struct idmap_range range = { from->gid, from->nsid, from->hostid, from->range, from->at };
-
-		r = VEC_PUSH(&m, range);
-	}
+	if (conf_idmap(c, &m) < 0)
+		return err_no_memory(e);
 	uid = idmap_to_host(&m, false, 0);
 	gid = idmap_to_host(&m, true, 0);
 	idmap_done(&m);
-	if (r < 0)
-		return err_no_memory(e);
 	if (uid == UINT32_MAX || gid == UINT32_MAX)
 		return 0;
 	if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0)

@@ -27,10 +27,9 @@ const char *storage_source(const struct storage *s);
 /* Monitor: attaches block devices where there are any. Undo: storage_detach. */
 int storage_attach(struct storage *s, struct err **e);
 void storage_detach(struct storage *s);
-/* True when lxc.rootfs.options says idmap=container: storage_mount then needs the container's user
- * namespace, given before with storage_set_userns (borrowed). */
+/* True when lxc.rootfs.options says idmap=container: storage_mount then has to be called in the
+ * monitor, which may make the user namespace that the mount takes its map from. */
 bool storage_wants_userns(const struct storage *s);
-void storage_set_userns(struct storage *s, int userns_fd);
 /* A detached mount of the root, options of lxc.rootfs.options applied. fd or -errno. Called where the
  * source is visible and its file system may be mounted: by the monitor in its own mount namespace (the
  * fd is inherited by init or sent to it), or by init. */

@@ -176,6 +176,14 @@ static int stat_field(const char *line, unsigned n, uint64_t *ret)
 	return num_u64(word, 10, UINT64_MAX, ret);
 }
 
+/* Nobody may ever reap it, where process 1 does not care. */
+static bool has_ended(const char *line)
+{
+	const char *p = strrchr(line, ')');
+
+	return p && p[1] == ' ' && (p[2] == 'Z' || p[2] == 'X');
+}
+
 int proc_start_time(pid_t pid, uint64_t *ret)
 {
 	char path[64], line[1024];
@@ -185,6 +193,8 @@ int proc_start_time(pid_t pid, uint64_t *ret)
 	n = io_read_line(AT_FDCWD, path, line, sizeof(line));
 	if (n < 0)
 		return n == -ENOENT ? -ESRCH : (int)n;
+	if (has_ended(line))
+		return -ESRCH;
 	return stat_field(line, 22, ret);
 }
 

@@ -25,7 +25,7 @@ int proc_wait(pid_t pid, int *ret_status);
  * PIDFD_GET_INFO with exit information). 0, or -errno where the kernel cannot tell. */
 int proc_pidfd_status(int pidfd, int *ret_status);
 /* Start time in clock ticks since boot (field 22 of stat): with the pid it names one process for
- * all time of one boot. 0 or -errno. */
+ * all time of one boot. 0 or -errno; -ESRCH also for one that has ended and is not reaped. */
 int proc_start_time(pid_t pid, uint64_t *ret);
 /* A line of /proc/PID/status, e.g. "SigBlk", as text. Length or -errno. */
 ssize_t proc_status_field(pid_t pid, const char *field, char *buf, size_t size);

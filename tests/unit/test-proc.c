@@ -162,6 +162,21 @@ static void start_times_order_processes(void **state)
 	assert_int_equal(proc_start_time(0x3fffffff, &mine), -ESRCH);
 }
 
+static void an_unreaped_process_has_no_start_time(void **state)
+{
+	int pidfd = -EBADF, status;
+	pid_t pid = proc_clone(0, -1, &pidfd, NULL);
+	uint64_t start;
+
+	if (pid == 0)
+		_exit(0);
+	assert_true(pid > 0);
+	assert_int_equal(proc_pidfd_wait(pidfd, 10000), 1);
+	assert_int_equal(proc_start_time(pid, &start), -ESRCH);
+	assert_int_equal(proc_wait(pid, &status), 0);
+	(void)close(pidfd);
+}
+
 static void hostile_name(void *arg)
 {
 	uint64_t before = 0, after = 0;
@@ -340,6 +355,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_exit_status_outlives_the_process),
 	cmocka_unit_test(a_living_process_has_no_status),
 	cmocka_unit_test(start_times_order_processes),
+	cmocka_unit_test(an_unreaped_process_has_no_start_time),
 	cmocka_unit_test(a_name_with_parentheses_does_not_shift_fields),
 	cmocka_unit_test(status_fields_are_read_by_name),
 	cmocka_unit_test(the_owner_is_the_effective_one),

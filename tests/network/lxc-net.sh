@@ -150,6 +150,14 @@ run "$tmp/lxc-net" start
 	nft list table ip lxc | grep -q 'saddr 192.168.77.0/25' && ! nft list table ip6 lxc 2>/dev/null
 ok "network and range follow from the address"
 run "$tmp/lxc-net" stop
+nft 'table ip filter { chain FORWARD { type filter hook forward priority filter; policy drop; }; }'
+run "$tmp/lxc-net" start
+[ $status -eq 0 ] && grep -q "warning: .*chain FORWARD of table ip filter drops" "$tmp/out"
+ok "a firewall that drops forwarded packets is named"
+run "$tmp/lxc-net" stop
+nft list table ip filter >/dev/null
+ok "and left alone"
+nft delete table ip filter
 ip link add lxcbr0 type veth
 run "$tmp/lxc-net" start
 [ $status -eq 1 ] && grep -q 'is no bridge' "$tmp/out" && ip link show lxcbr0 >/dev/null

@@ -85,7 +85,8 @@ static int split(const char *s, unsigned *ret_index, const char **ret_sub)
 	size_t n = strspn(s, "0123456789");
 	char digits[16];
 
-	if (n == 0 || n >= sizeof(digits) || (s[n] && s[n] != '.'))
+	/* One spelling per index: lines of text are compared by it. */
+	if (n == 0 || n >= sizeof(digits) || (s[n] && s[n] != '.') || (*s == '0' && n > 1))
 		return -EINVAL;
 	memcpy(digits, s, n);
 	digits[n] = '\0';

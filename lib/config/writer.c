@@ -96,6 +96,19 @@ static bool covers_too(const char *cleared, const char *key)
 	       (strcmp(cleared, "lxc.rootfs.path") == 0 && strcmp(key, "lxc.rootfs.backend") == 0);
 }
 
+/* The line as it is kept (new). Old interfaces are known by their position: when one of them may be
+ * going, the lines of the others get their index written out. */
+static char *kept_line(const char *line, const char *key, const char *modern, const char *cleared)
+{
+	auto_buf struct buf b = BUF_INIT((size_t)1 << 20);
+
+	if (!modern || strcmp(key, modern) == 0 || !str_after(cleared, "lxc.net") || !str_after(modern, "lxc.net."))
+		return strdup(line);
+	buf_adds(&b, modern);
+	buf_adds(&b, line + strspn(line, " \t") + strlen(key));
+	return buf_take(&b);
+}
+
 static int remove_lines(struct conf *c, const char *cleared)
 {
 	auto_conf struct conf *nics = conf_new();
@@ -110,7 +123,7 @@ static int remove_lines(struct conf *c, const char *cleared)
 
 		if (modern && (covers(cleared, modern) || covers_too(cleared, modern)))
 			continue;
-		if (strv_add(&kept, c->text.v[i]) < 0)
+		if (strv_push(&kept, kept_line(c->text.v[i], key, modern, cleared)) < 0)
 			return -ENOMEM;
 	}
 	strv_done(&c->text);
@@ -142,8 +155,8 @@ static int forget(struct conf *c, const char *key, bool tell)
 	return 0;
 }
 
-/* The key that text lines are compared with (new). */
-static char *cleared_key(const struct conf *c, const char *key)
+/* Today's spelling, which text lines are compared with (new). */
+static char *current_key(const struct conf *c, const char *key)
 {
 	char *name = legacy_is_key(key) ? legacy_name(c, key) : NULL;
 
@@ -152,7 +165,7 @@ static char *cleared_key(const struct conf *c, const char *key)
 
 int conf_set_item(struct conf *c, const char *key, const char *value, struct log *l, struct err **e)
 {
-	auto_free char *copy = strdup(value ? value : ""), *name = cleared_key(c, key);
+	auto_free char *copy = strdup(value ? value : ""), *name = current_key(c, key);
 	const struct key *k;
 	const char *sub;
 	bool tell;
@@ -167,13 +180,20 @@ int conf_set_item(struct conf *c, const char *key, const char *value, struct log
 	r = key_set(c, key, copy, (struct origin){ 0 }, l, e);
 	if (r < 0)
 		return r;
-	r = *copy ? append_line(c, key, copy) : forget(c, name, tell);
+	if (*copy) {
+		/* An old name is saved as today's; only now is it known which interface was meant. */
+		auto_free char *modern = current_key(c, key);
+
+		r = modern ? append_line(c, modern, copy) : -ENOMEM;
+	} else {
+		r = forget(c, name, tell);
+	}
 	return r < 0 ? err_no_memory(e) : 0;
 }
 
 int conf_clear_item(struct conf *c, const char *key, struct log *l, struct err **e)
 {
-	auto_free char *name = cleared_key(c, key);
+	auto_free char *name = current_key(c, key);
 	const struct key *k;
 	const char *sub;
 	bool tell;

@@ -31,11 +31,10 @@ static char *values(const struct conf *c)
 	return buf_take(&out);
 }
 
-/* True if what is cleared cannot be told in the text: the type of an interface whose other keys stay,
- * and an old interface that is addressed by its position. */
+/* Clearing the type of an interface whose other keys stay cannot be told in the text. */
 static bool is_special(const char *key)
 {
-	return str_ends(key, ".type") || strncmp(key, "lxc.network", 11) == 0;
+	return str_ends(key, ".type");
 }
 
 static void check_saved(const struct conf *c)

@@ -302,6 +302,7 @@ static void unknown_keys_name_the_nearest(void **state)
 	assert_null(key_nearest("lxc.completely.different"));
 	refuse(c, "lxc.namespace.share.foo", "web1", "unknown-key");
 	refuse(c, "lxc.net.x.link", "br0", "unknown-key");
+	refuse(c, "lxc.net.00.link", "br0", "unknown-key");
 	refuse(c, "lxc.net.2147483647.link", "br0", "unknown-key");
 	assert_int_equal(c->nets.n, 0);
 }

@@ -52,6 +52,16 @@ static void set_appends_a_line(void **state)
 	assert_get(c, "lxc.uts.name", "b");
 }
 
+static void old_names_are_saved_as_the_new_ones(void **state)
+{
+	auto_conf struct conf *c = conf_new();
+
+	assert_int_equal(conf_set_item(c, "lxc.utsname", "a", NULL, NULL), 0);
+	assert_int_equal(conf_set_item(c, "lxc.network.type", "veth", NULL, NULL), 0);
+	assert_int_equal(conf_set_item(c, "lxc.network.ipv4", "1.2.3.4/24", NULL, NULL), 0);
+	assert_text(c, "lxc.uts.name = a\nlxc.net.0.type = veth\nlxc.net.0.ipv4.address = 1.2.3.4/24\n");
+}
+
 static void refused_set_leaves_the_text(void **state)
 {
 	auto_conf struct conf *c = conf_new();
@@ -102,7 +112,9 @@ static void clearing_removes_the_lines_of_the_key(void **state)
 		{ "lxc.cap.drop = chown\nlxc.arch = x86\n", "lxc.cap.keep", "lxc.arch = x86\n" },
 		{ "  lxc.uts.name = a\n", "lxc.uts.name", "" },
 		{ "lxc.network.type = veth\nlxc.network.link = a\nlxc.network.type = veth\nlxc.network.link = b\n",
-		  "lxc.net.1", "lxc.network.type = veth\nlxc.network.link = a\n" },
+		  "lxc.net.1", "lxc.net.0.type = veth\nlxc.net.0.link = a\n" },
+		{ "lxc.network.type = veth\nlxc.network.link = a\n lxc.network.type = veth\nlxc.network.ipv4=1.2.3.4/8\n",
+		  "lxc.net.0", "lxc.net.1.type = veth\nlxc.net.1.ipv4.address=1.2.3.4/8\n" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -259,6 +271,7 @@ static void save_replaces_the_file_with_the_text(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(set_appends_a_line),
+	cmocka_unit_test(old_names_are_saved_as_the_new_ones),
 	cmocka_unit_test(refused_set_leaves_the_text),
 	cmocka_unit_test(saved_value_reads_back_as_it_was_set),
 	cmocka_unit_test(clearing_removes_the_lines_of_the_key),

@@ -35,10 +35,16 @@ static int plan_context(const struct conf_str *key, bool selinux, struct log *l,
 	return str_set(ret, key->v) < 0 ? err_no_memory(e) : 0;
 }
 
-static int plan_selinux(const struct conf *c, struct log *l, struct lsm *m, struct err **e)
+static bool is_selinux(void)
 {
 	struct statfs fs;
-	const bool selinux = statfs("/sys/fs/selinux", &fs) == 0 && fs.f_type == SELINUX_MAGIC;
+
+	return statfs("/sys/fs/selinux", &fs) == 0 && fs.f_type == SELINUX_MAGIC;
+}
+
+static int plan_selinux(const struct conf *c, struct log *l, struct lsm *m, struct err **e)
+{
+	const bool selinux = is_selinux();
 	int r = plan_context(&c->selinux_context, selinux, l, &m->selinux, e);
 
 	if (r < 0)
@@ -140,17 +146,21 @@ char *lsm_label_of(pid_t pid)
 	return strdup(label);
 }
 
+/* AppArmor's words are "changeprofile NAME" and "exec NAME"; SELinux takes the bare context, and only
+ * for what is executed next. */
 int lsm_set_label(const char *label, bool on_exec, int proc_fd, struct err **e)
 {
-	auto_free char *exec = NULL;
+	auto_free char *command = NULL;
 	int r;
 
+	if (!*label)
+		return 0;
 	if (!on_exec)
 		return apparmor_change(label, proc_fd, e);
-	if (asprintf(&exec, "exec %s", label) < 0)
+	if (asprintf(&command, "exec %s", label) < 0)
 		return err_no_memory(e);
-	r = lsm_attr_write(proc_fd, "apparmor/exec", exec);
-	if (r < 0)
-		r = lsm_attr_write(proc_fd, "exec", exec);
+	r = lsm_attr_write(proc_fd, "apparmor/exec", command);
+	if (r == -ENOENT)
+		r = lsm_attr_write(proc_fd, "exec", is_selinux() ? label : command);
 	return r < 0 ? err_set(e, -r, NULL, "the label %s cannot be set", label) : 0;
 }

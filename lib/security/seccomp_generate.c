@@ -17,7 +17,7 @@
 
 
 /* Raised whenever the same policy would give another program. */
-#define GENERATION 1
+#define GENERATION 2
 #define UNKNOWN __NR_SCMP_ERROR
 
 DEFINE_AUTO(scmp_filter_ctx, seccomp_release)
@@ -70,16 +70,28 @@ static bool is_same_call(const struct seccomp_rule *a, const struct seccomp_rule
 	return a->name && b->name ? strcmp(a->name, b->name) == 0 : !a->name && !b->name && a->number == b->number;
 }
 
-/* The first rule without filters for the same call, in the part of the policy that counts here. */
-static const struct seccomp_rule *general_rule(const struct generator *g, const struct seccomp_rule *rule)
+/* What the part of the policy that counts here says of one call. */
+struct peers {
+	const struct seccomp_rule *general;	/* the first rule without filters; NULL: none */
+	unsigned n;				/* rules for the call */
+	bool mixed;				/* not all of them say the same */
+};
+
+static struct peers find_peers(const struct generator *g, const struct seccomp_rule *rule)
 {
+	struct peers p = { 0 };
+
 	for (size_t i = 0; i < g->p->rules.n; i++) {
 		const struct seccomp_rule *r = &g->p->rules.v[i];
 
-		if (r->n_args == 0 && seccomp_host_has(&g->host, r->section) && is_same_call(r, rule))
-			return r;
+		if (!is_same_call(r, rule) || !seccomp_host_has(&g->host, r->section))
+			continue;
+		if (r->n_args == 0 && !p.general)
+			p.general = r;
+		p.mixed |= !seccomp_verdict_is_same(r->verdict, rule->verdict);
+		p.n++;
 	}
-	return NULL;
+	return p;
 }
 
 static struct scmp_arg_cmp comparison(const struct seccomp_arg *a)
@@ -97,24 +109,27 @@ static struct scmp_arg_cmp comparison(const struct seccomp_arg *a)
 	return (struct scmp_arg_cmp){ a->index, ops[a->op], a->value, 0 };
 }
 
-/* Why a rule is not given to libseccomp, or NULL. */
+/* Why a rule adds nothing, or NULL. */
 static const char *is_without_effect(const struct generator *g, const struct seccomp_rule *rule,
-				     const struct seccomp_rule *general)
+				     const struct peers *p)
 {
-	if (rule->n_args == 0 && general != rule)
-		return seccomp_verdict_is_same(general->verdict, rule->verdict) ?
-			       "it repeats an earlier line" :
-			       "an earlier line decides for the same system call";
-	if (seccomp_verdict_is_same(rule->verdict, general && rule->n_args ? general->verdict : g->p->otherwise))
-		return rule->n_args && general ? "the rule without filters says the same" :
-						 "it says what holds for all other calls anyway";
+	const struct seccomp_verdict otherwise = p->general ? p->general->verdict : g->p->otherwise;
+
+	if (rule->n_args == 0 && p->general != rule)
+		return "an earlier line decides for the same system call";
+	if (rule->n_args && !p->mixed && seccomp_verdict_is_same(rule->verdict, otherwise))
+		return "other calls of it are treated the same";
+	if (rule->n_args == 0 && seccomp_verdict_is_same(rule->verdict, g->p->otherwise))
+		return "it says what holds for all other calls anyway";
 	return NULL;
 }
 
-/* Adds a rule for one architecture. A filter on a call that also has a rule without filters is an
- * exception to that rule, wherever the two stand; libseccomp would drop it. */
+/* Adds a rule for one architecture. Filters on a call that has further rules are tried in the order
+ * of the file before the rule without filters, by code of our own: libseccomp would drop all filters
+ * next to such a rule, leaves open which of two matching filters decides, and does not come back
+ * from some sets of filters with many arguments (2.5.4). */
 static int add_rule(struct generator *g, scmp_filter_ctx ctx, const struct seccomp_arch *a,
-		    const struct seccomp_rule *rule, bool exception)
+		    const struct seccomp_rule *rule, bool own_code)
 {
 	struct scmp_arg_cmp cmp[SECCOMP_ARGS_MAX];
 	int native = rule->number, number = rule->number, r;
@@ -125,7 +140,7 @@ static int add_rule(struct generator *g, scmp_filter_ctx ctx, const struct secco
 		if (native == UNKNOWN)
 			return 0;
 	}
-	if (exception) {
+	if (own_code) {
 		r = number < 0 ? 0 : seccomp_exception(&g->exceptions, a, number, rule);
 		return r < 0 ? err_no_memory(g->e) : 0;
 	}
@@ -145,7 +160,8 @@ static int add_rule(struct generator *g, scmp_filter_ctx ctx, const struct secco
 static int add_rules(struct generator *g, scmp_filter_ctx ctx, const struct seccomp_arch *a)
 {
 	for (size_t i = 0; i < g->p->rules.n; i++) {
-		const struct seccomp_rule *rule = &g->p->rules.v[i], *general;
+		const struct seccomp_rule *rule = &g->p->rules.v[i];
+		struct peers p;
 		const char *why;
 		int r;
 
@@ -153,13 +169,13 @@ static int add_rules(struct generator *g, scmp_filter_ctx ctx, const struct secc
 		 * a call on x86_64 wants it denied through int 0x80, too. LXC's policies rely on it. */
 		if (!seccomp_host_has(&g->host, rule->section))
 			continue;
-		general = general_rule(g, rule);
-		why = is_without_effect(g, rule, general);
+		p = find_peers(g, rule);
+		why = is_without_effect(g, rule, &p);
 		if (why && a == &g->host.archs[0])
 			log_info(g->l, "%s:%u: the rule adds nothing: %s", g->file, rule->line, why);
 		if (why)
 			continue;
-		r = add_rule(g, ctx, a, rule, rule->n_args && general);
+		r = add_rule(g, ctx, a, rule, rule->n_args && p.n > 1);
 		if (r < 0)
 			return r;
 		g->notify |= rule->verdict.action == SECCOMP_DO_NOTIFY;

@@ -419,6 +419,39 @@ static void first_of_two_rules_for_a_call_decides(void **state)
 	assert_int_equal(verdict(&m, AUDIT_ARCH_X86_64, SYS_rmdir, NULL), ALLOW);
 }
 
+/* In the order of the file, and before what holds for the rest of the call. */
+static void first_matching_filter_decides(void **state)
+{
+	auto_made struct made m = compile_ok("2\ndenylist\npersonality errno 5 [0,8,==]\npersonality allow [0,9,<=]\n"
+					     "personality errno 6 [0,7,==]\npersonality errno 7 [0,20,>] [1,1,==]\n"
+					     "personality kill\nread allow [0,1,==]\nread errno 1 [0,1,>=]\n");
+
+	assert_int_equal(verdict(&m, AUDIT_ARCH_X86_64, SYS_personality, ARGS(8)), ERRNO(5));
+	assert_int_equal(verdict(&m, AUDIT_ARCH_X86_64, SYS_personality, ARGS(7)), ALLOW);
+	assert_int_equal(verdict(&m, AUDIT_ARCH_X86_64, SYS_personality, ARGS(9)), ALLOW);
+	assert_int_equal(verdict(&m, AUDIT_ARCH_X86_64, SYS_personality, ARGS(21, 1)), ERRNO(7));
+	assert_int_equal(verdict(&m, AUDIT_ARCH_X86_64, SYS_personality, ARGS(21, 2)), KILL);
+	assert_int_equal(verdict(&m, AUDIT_ARCH_X86_64, SYS_read, ARGS(1)), ALLOW);
+	assert_int_equal(verdict(&m, AUDIT_ARCH_X86_64, SYS_read, ARGS(2)), ERRNO(1));
+	assert_int_equal(verdict(&m, AUDIT_ARCH_X86_64, SYS_read, ARGS(0)), ALLOW);
+	assert_int_equal(verdict(&m, AUDIT_ARCH_I386, 3, ARGS(2)), ERRNO(1));
+}
+
+/* libseccomp 2.5.4 does not come back from these. */
+static void many_filters_on_one_call_compile_at_once(void **state)
+{
+	auto_buf struct buf b = BUF_INIT(65536);
+
+	buf_adds(&b, "2\ndenylist\n");
+	for (unsigned i = 0; i < 12; i++)
+		buf_addf(&b, "mkdir errno %u [0,%u,!=] [1,%u,<] [2,3,<=] [3,4,>=] [4,%u,>] [5,8,&=,15]\n", i, 300 + i,
+			 2 + i % 3, i);
+	auto_made struct made m = compile_ok(b.p);
+
+	assert_int_equal(verdict(&m, AUDIT_ARCH_X86_64, SYS_mkdir, ARGS(300, 1, 3, 4, 2, 8)), ERRNO(1));
+	assert_int_equal(verdict(&m, AUDIT_ARCH_X86_64, SYS_mkdir, ARGS(299, 1, 3, 4, 2, 8)), ERRNO(0));
+}
+
 static void shipped_policy_says_what_its_comments_say(void **state)
 {
 	static const int denied[] = { SYS_open_by_handle_at, SYS_kexec_load, SYS_kexec_file_load, SYS_init_module,
@@ -736,6 +769,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(all_filters_of_a_line_must_match),
 	cmocka_unit_test(forced_umount_stays_denied_where_umount2_is_allowed),
 	cmocka_unit_test(first_of_two_rules_for_a_call_decides),
+	cmocka_unit_test(first_matching_filter_decides),
+	cmocka_unit_test(many_filters_on_one_call_compile_at_once),
 	cmocka_unit_test(shipped_policy_says_what_its_comments_say),
 #endif
 	cmocka_unit_test(kernel_runs_the_program),

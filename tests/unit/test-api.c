@@ -266,7 +266,7 @@ static void paths_can_be_changed_and_trailing_slashes_go(void **state)
 	struct lxc_container *c;
 	char *file;
 
-	strcpy(strrchr(slashed, '/'), "/");
+	strrchr(slashed, '/')[1] = '\0';
 	c = lxc_container_new("c1", slashed);
 	assert_string_equal(c->get_config_path(c), tmp);
 	assert_true(c->set_config_path(c, "/srv/elsewhere//"));

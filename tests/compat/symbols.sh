@@ -44,6 +44,7 @@ lxcext_explain@@LXCEXT_1
 lxcext_last_error@@LXCEXT_1
 lxcext_last_exit@@LXCEXT_1
 lxcext_print_error@@LXCEXT_1
+lxcext_protect_self@@LXCEXT_1
 lxcext_start_exec@@LXCEXT_1
 lxcext_version@@LXCEXT_1
 lxcext_warning@@LXCEXT_1

@@ -21,13 +21,23 @@ int cgroup_plan(const struct conf *c, struct log *l, struct cgroups **ret, struc
 void cgroup_free(struct cgroups *g);
 /* Makes the monitor's and the payload's directories in every usable hierarchy (suffix -1..-999
  * where a name is taken by something alive; a dead leftover of ours is removed and reused), enables
- * controllers. On failure nothing that it made is left. */
+ * controllers. On failure nothing that it made is left. What is made already is kept: after
+ * cgroup_remove_payload only the payload is made anew. */
 int cgroup_create(struct cgroups *g, struct err **e);
-/* v2 directories for CLONE_INTO_CGROUP (borrowed), or -1 where there is no v2 hierarchy. */
+/* The v2 directory for CLONE_INTO_CGROUP of the monitor or of init (borrowed); -1 where there is none or
+ * where this kernel would kill the child: then clone without, and enter afterwards. */
+int cgroup_birth_fd(const struct cgroups *g, bool monitor);
+/* The v2 directories (borrowed), or -1 where there is no v2 hierarchy. */
 int cgroup_monitor_fd(const struct cgroups *g);
 int cgroup_payload_fd(const struct cgroups *g);	/* where init lives (the inner one) */
 int cgroup_limit_fd(const struct cgroups *g);	/* where limits are set (the outer one) */
-/* Moves pid into the monitor's / the payload's cgroups. born: it is already in the v2 one. */
+/* Around the clone of init: the calling monitor stands in the payload's v1 cgroups meanwhile, so that
+ * init is born there, which spares the kernel's wait (see enter.c). Best effort: what it did not do
+ * cgroup_enter_payload does. Where the caller has several threads nothing is done. */
+void cgroup_clone_begin(struct cgroups *g);
+void cgroup_clone_end(struct cgroups *g);
+/* Moves pid into the monitor's / the payload's cgroups where it is not yet. born: it is already in the
+ * v2 one. */
 int cgroup_enter_monitor(struct cgroups *g, pid_t pid, bool born, struct err **e);
 int cgroup_enter_payload(struct cgroups *g, pid_t pid, bool born, struct err **e);
 /* Writes lxc.cgroup.* and lxc.cgroup2.* limits (devices excepted), each error with key and file:line. */
@@ -76,9 +86,18 @@ int cgroup_attach(struct cgroups *g, pid_t pid, struct err **e);
 /* Moves pid to where another process is, in every hierarchy: for a container whose monitor cannot be
  * asked to. */
 int cgroup_join(pid_t where, pid_t pid, struct err **e);
-/* The v2 directory that a process that attaches is to be born in: the payload's, or ".lxc" below it
- * when the guest has made its own root one that takes no processes. New fd, -ENOENT without v2. */
-int cgroup_attach_fd(struct cgroups *g, struct err **e);
+/* The same without the kernel's wait: the descriptors through which a process moves itself. They can
+ * be passed to another process; whoever holds them may enter, so they go to nobody else. */
+#define CGROUP_ENTRY_MAX 24
+struct cgroup_entry {
+	int v2;	/* a directory to be born in (CLONE_INTO_CGROUP), -EBADF: none */
+	int v1[CGROUP_ENTRY_MAX];	/* open "tasks" files */
+	size_t n;
+};
+int cgroup_attach_open(struct cgroups *g, struct cgroup_entry *ret, struct err **e);
+void cgroup_entry_done(struct cgroup_entry *x);
+/* In the process that attaches, while it has one thread. Only system calls. born: in x->v2. */
+int cgroup_attach_self(const struct cgroup_entry *x, bool born);
 /* Text for the state file, and back: an adopting monitor continues with the same directories. */
 int cgroup_save(const struct cgroups *g, struct buf *b);
 int cgroup_restore(const struct conf *c, const char *text, struct log *l, struct cgroups **ret, struct err **e);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copyright (C) The Tiffin authors */
-/* delegate - gives the payload's own directory to the container's root, and finds the place where a
- * process that attaches may enter. Runs in the monitor. */
+/* delegate - gives the payload's own directory to the container's root. Runs in the monitor. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,8 +13,6 @@
 #include "base/io.h"
 #include "base/table.h"
 #include "cgroup/internal.h"
-
-#define ATTACH_DIR ".lxc"
 
 struct owner {
 	uid_t uid;
@@ -132,87 +129,4 @@ int cgroup_delegate(struct cgroups *g, const struct conf *c, struct err **e)
 			r = err_wrap(e, r, "delegating cgroup %s", d->path);
 	}
 	return r;
-}
-
-/* A v2 cgroup that passes controllers on takes no processes: a leaf below it does. */
-static int attach_leaf(const struct hierarchy *h)
-{
-	const struct cg_dir *d = dirs_payload(h);
-	auto_strv struct strv on = { 0 };
-	int r = v2_read_words(d->fd, "cgroup.subtree_control", &on), fd;
-
-	if (r < 0)
-		return r;
-	if (!on.n) {
-		fd = openat(d->fd, ".", CG_LEAF_FLAGS);
-		return fd < 0 ? -errno : fd;
-	}
-	if (mkdirat(d->fd, ATTACH_DIR, 0755) < 0 && errno != EEXIST)
-		return -errno;
-	fd = openat(d->fd, ATTACH_DIR, CG_LEAF_FLAGS);
-	return fd < 0 ? -errno : fd;
-}
-
-int cgroup_attach_fd(struct cgroups *g, struct err **e)
-{
-	const struct hierarchy *h = layout_v2(&g->h);
-	int fd;
-
-	if (!h || dirs_payload(h)->fd < 0)
-		return err_set(e, ENOENT, NULL, "the container has no cgroup on v2");
-	fd = attach_leaf(h);
-	return fd < 0 ? err_set(e, -fd, NULL, "cannot enter cgroup %s", dirs_payload(h)->path) : fd;
-}
-
-/* The text of /proc/PID/cgroup, "" when it cannot be read. */
-static char *memberships(pid_t pid)
-{
-	char path[64];
-	auto_close int fd = -EBADF;
-	char *text = NULL;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || io_read_fd(fd, CG_FILE_MAX, &text, NULL) < 0)
-		return strdup("");
-	return text;
-}
-
-/* True if the process is in the payload's directory of h or below it. */
-static bool is_member(const struct hierarchy *h, const char *text)
-{
-	auto_free char *line = NULL;
-	const char *at;
-
-	if (asprintf(&line, ":%s:%s%s", h->v2 ? "" : h->label, STREQ(h->root, "/") ? "" : h->root,
-		     dirs_payload(h)->path) < 0) {
-		line = NULL;
-		return false;
-	}
-	at = strstr(text, line);
-	return at && (at[strlen(line)] == '\n' || at[strlen(line)] == '/');
-}
-
-int cgroup_attach(struct cgroups *g, pid_t pid, struct err **e)
-{
-	auto_free char *text = memberships(pid);
-	char number[16];
-
-	if (!text)
-		return err_no_memory(e);
-	(void)snprintf(number, sizeof(number), "%d", pid);
-	for (size_t i = 0; i < g->h.n; i++) {
-		const struct hierarchy *h = &g->h.v[i];
-		const struct cg_dir *d = dirs_payload(h);
-		auto_close int leaf = -EBADF;
-		int r;
-
-		if (d->fd < 0 || is_member(h, text))
-			continue;
-		leaf = h->v2 ? attach_leaf(h) : -EBADF;
-		r = h->v2 && leaf < 0 ? leaf : io_write_value(h->v2 ? leaf : d->fd, "cgroup.procs", number);
-		if (r < 0)
-			return err_set(e, -r, NULL, "cannot move process %d into cgroup %s", pid, d->path);
-	}
-	return 0;
 }

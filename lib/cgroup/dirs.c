@@ -22,6 +22,7 @@
 #include "base/str.h"
 #include "base/table.h"
 #include "cgroup/internal.h"
+#include "kernel/proc.h"
 
 #define MARK "user.tiffin"
 #define LEFTOVER_WAIT_MS 200
@@ -232,8 +233,9 @@ static int make_hierarchy(struct cgroups *g, struct hierarchy *h, int suffix, st
 
 	if (!h->dir[CG_MONITOR].path && wants_monitor(g, h))
 		r = make_leaf(g, h, CG_MONITOR, leaf_path(h, g->leaf[CG_MONITOR], suffix), e);
-	if (r == 0)
-		r = make_leaf(g, h, CG_LIMIT, leaf_path(h, g->leaf[CG_LIMIT], suffix), e);
+	if (r < 0 || h->dir[CG_LIMIT].path)
+		return r;
+	r = make_leaf(g, h, CG_LIMIT, leaf_path(h, g->leaf[CG_LIMIT], suffix), e);
 	if (r == 0 && h->v2)
 		r = v2_enable(g, h, e);
 	if (r == 0 && g->leaf[CG_INNER]) {
@@ -268,6 +270,31 @@ static int make_all(struct cgroups *g, int suffix, bool keep_monitor, char **ret
 	return r;
 }
 
+static int borrowed_fd(const struct cgroups *g, enum cg_role role)
+{
+	const struct hierarchy *h = layout_v2((struct hierarchies *)&g->h);
+
+	if (!h)
+		return -1;
+	const struct cg_dir *d = role == CG_INNER ? dirs_payload(h) : &h->dir[role];
+
+	return d->fd >= 0 ? d->fd : -1;
+}
+
+/* Kernels with the fix for forks that race with cgroup.kill (6.14 and stable ones since) compare the
+ * number of kills that the new cgroup has seen with that of the parent's, instead of with its own: a
+ * child of a parent whose cgroup was once killed is killed at birth. There is no file that shows the
+ * number, so one child is risked. */
+static bool can_be_born(int fd)
+{
+	pid_t pid = fd < 0 ? -1 : proc_clone(0, fd, NULL, NULL);
+	int status;
+
+	if (pid == 0)
+		_exit(0);
+	return pid > 0 && proc_wait(pid, &status) == 0 && WIFEXITED(status);
+}
+
 int cgroup_create(struct cgroups *g, struct err **e)
 {
 	auto_free char *taken = NULL;
@@ -282,18 +309,14 @@ int cgroup_create(struct cgroups *g, struct err **e)
 	}
 	if (r == -EEXIST)
 		return err_cgroup_name_taken(e, taken ? taken : g->leaf[CG_LIMIT]);
+	if (r == 0 && !keep_monitor)
+		g->birth = can_be_born(cgroup_monitor_fd(g));
 	return r;
 }
 
-static int borrowed_fd(const struct cgroups *g, enum cg_role role)
+int cgroup_birth_fd(const struct cgroups *g, bool monitor)
 {
-	const struct hierarchy *h = layout_v2((struct hierarchies *)&g->h);
-
-	if (!h)
-		return -1;
-	const struct cg_dir *d = role == CG_INNER ? dirs_payload(h) : &h->dir[role];
-
-	return d->fd >= 0 ? d->fd : -1;
+	return g->birth ? borrowed_fd(g, monitor ? CG_MONITOR : CG_INNER) : -1;
 }
 
 int cgroup_monitor_fd(const struct cgroups *g)
@@ -309,49 +332,6 @@ int cgroup_payload_fd(const struct cgroups *g)
 int cgroup_limit_fd(const struct cgroups *g)
 {
 	return borrowed_fd(g, CG_LIMIT);
-}
-
-static int enter(const struct hierarchy *h, const struct cg_dir *d, pid_t pid, struct err **e)
-{
-	char text[16];
-	int r;
-
-	(void)snprintf(text, sizeof(text), "%d", pid);
-	r = io_write_value(d->fd, "cgroup.procs", text);
-	if (r < 0) {
-		auto_free char *full = layout_path(h, dir_at(d));
-
-		return err_set(e, -r, NULL, "cannot move process %d into cgroup %s", pid, full ? full : d->path);
-	}
-	return 0;
-}
-
-/* The first write of a row waits for the kernel (RCU), those that follow at once do not: hence one
- * loop, and nothing between the writes. */
-static int enter_all(struct cgroups *g, pid_t pid, bool born, bool monitor, struct err **e)
-{
-	for (size_t i = 0; i < g->h.n; i++) {
-		const struct hierarchy *h = &g->h.v[i];
-		const struct cg_dir *d = monitor ? &h->dir[CG_MONITOR] : dirs_payload(h);
-		int r;
-
-		if (d->fd < 0 || (born && h->v2))
-			continue;
-		r = enter(h, d, pid, e);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-int cgroup_enter_monitor(struct cgroups *g, pid_t pid, bool born, struct err **e)
-{
-	return enter_all(g, pid, born, true, e);
-}
-
-int cgroup_enter_payload(struct cgroups *g, pid_t pid, bool born, struct err **e)
-{
-	return enter_all(g, pid, born, false, e);
 }
 
 const char *cgroup_path(const struct cgroups *g, const char *controller, bool limit)

@@ -53,6 +53,7 @@ struct hierarchy {
 	bool usable;
 	int why;		/* errno that says why it is not usable */
 	struct cg_dir dir[CG_ROLES];
+	int return_fd;		/* between cgroup_clone_begin and _end: where the monitor was */
 	struct strv parents;	/* directories above the leaves that carry our mark, outermost first */
 };
 
@@ -87,6 +88,7 @@ struct cgroups {
 	struct device_policy policy;	/* what is in force */
 	ssize_t devices_h;		/* v1 devices hierarchy, or the v2 one (BPF), or -1 */
 	int prog_fd;			/* the attached BPF program */
+	bool birth;			/* CLONE_INTO_CGROUP works from where the monitor started */
 	struct idmap map;
 };
 
@@ -141,6 +143,9 @@ static inline const struct cg_dir *dirs_payload(const struct hierarchy *h)
 /* The hierarchy through which the container is frozen, counted and killed: v2 if the payload is
  * there, else the v1 one with that controller (NULL: any). */
 struct hierarchy *dirs_primary(struct cgroups *g, const char *v1_controller);
+
+/* enter.c: moves the calling process into the directory. */
+int enter_self(const struct hierarchy *h, int dir);
 
 /* remove.c: removes path and all below it. -EBUSY when something alive is in it at the deadline. */
 int remove_tree(const struct hierarchy *h, const char *path, const struct idmap *map, int timeout_ms);

@@ -207,7 +207,7 @@ static bool try_enter(const struct hierarchy *h, const char *path)
 {
 	auto_close int fd = dirs_open(h, path, CG_ROOT_FLAGS);
 
-	return fd >= 0 && io_write_value(fd, "cgroup.procs", "0") == 0;
+	return fd >= 0 && enter_self(h, fd) == 0;
 }
 
 /* Where a monitor may go when nothing else takes a process: "lxc.pivot" below the configured
@@ -292,22 +292,44 @@ static int outside(const struct hierarchy *h)
 	return fd >= 0 ? fd : dirs_open(h, h->base, CG_LEAF_FLAGS);
 }
 
+/* A child outside the monitor's cgroup that says so, or -errno: a kernel may kill it at birth (see
+ * can_be_born). */
+static pid_t successor(struct cgroups *g, int out, int self)
+{
+	auto_close int said = -EBADF, say = -EBADF;
+	int p[2], status;
+	char byte;
+	pid_t pid;
+
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return -errno;
+	said = p[0];
+	say = p[1];
+	pid = proc_clone(0, out, NULL, NULL);
+	if (pid == 0) {
+		if (write(say, "", 1) == 1)
+			remove_behind(g, self);
+		_exit(0);
+	}
+	fd_replace(&say, -EBADF);
+	if (pid > 0 && read(said, &byte, 1) == 1)
+		return pid;
+	if (pid > 0)
+		(void)proc_wait(pid, &status);
+	return -ECHILD;
+}
+
 int cgroup_retire(struct cgroups *g, struct err **e)
 {
 	const struct hierarchy *v2 = layout_v2(&g->h);
 	auto_close int self = proc_pidfd_open(getpid()), out = -EBADF;
-	pid_t pid = -1;
 
 	for (size_t i = 0; i < g->h.n; i++)
 		if (!g->h.v[i].v2 && g->h.v[i].dir[CG_MONITOR].path)
 			v2 = NULL;
 	if (v2 && v2->dir[CG_MONITOR].path && is_inside(v2, &v2->dir[CG_MONITOR]))
 		out = outside(v2);
-	if (self >= 0 && out >= 0)
-		pid = proc_clone(0, out, NULL, NULL);
-	if (pid == 0) {
-		remove_behind(g, self);
-		_exit(0);
-	}
-	return pid > 0 ? 0 : cgroup_remove(g, e);
+	if (self >= 0 && out >= 0 && successor(g, out, self) > 0)
+		return 0;
+	return cgroup_remove(g, e);
 }

@@ -626,7 +626,557 @@ static void without_a_writable_hierarchy_only_limits_fail(void **state)
 	with_layout(PURE_V2, unwritable);
 }
 
+static bool is_writable(int root, const char *path)
+{
+	auto_free char *dir = NULL;
+	bool made;
+
+	CHECK(asprintf(&dir, "%s/probe", path) > 0);
+	made = mkdirat(root, dir, 0755) == 0;
+	CHECK(made || errno == EROFS);
+	if (made)
+		CHECK_OK(unlinkat(root, dir, AT_REMOVEDIR), NULL);
+	return made;
+}
+
+static bool exists(int root, const char *path)
+{
+	return faccessat(root, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Runs as init does: in the payload, with or without a cgroup namespace; the root is an empty tmpfs. */
+static void mounted(struct conf *c, bool namespace, void (*check)(const struct cgroups *g, int root))
+{
+	struct cgroups *g = plan(c);
+	struct err *e = NULL;
+	int status, fd;
+	pid_t pid;
+
+	CHECK_OK(cgroup_create(g, &e), e);
+	fd = cgroup_payload_fd(g);
+	pid = proc_clone(CLONE_NEWNS, fd, NULL, &e);
+	CHECK_OK(pid, e);
+	if (pid == 0) {
+		int root;
+
+		CHECK_OK(cgroup_enter_payload(g, getpid(), fd >= 0, &e), e);
+		if (namespace)
+			CHECK_OK(unshare(CLONE_NEWCGROUP), NULL);
+		CHECK_OK(mount("none", "/mnt", "tmpfs", 0, NULL), NULL);
+		root = open("/mnt", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		CHECK_OK(cgroup_mount(g, c, root, namespace, &e), e);
+		check(g, root);
+		_exit(0);
+	}
+	CHECK_OK(proc_wait(pid, &status), NULL);
+	CHECK_OK(cgroup_remove(g, &e), e);
+	CHECK(nothing_left(g));
+	CHECK(status == 0);
+}
+
+static void check_nothing(const struct cgroups *g, int root)
+{
+	(void)g;
+	CHECK(!exists(root, "sys/fs/cgroup"));
+}
+
+/* Every hierarchy shows the container's own cgroup as its root. */
+static void check_tree(const struct cgroups *g, int root, bool tmpfs_writable, bool own_writable)
+{
+	CHECK(is_writable(root, "sys/fs/cgroup") == tmpfs_writable);
+	for (size_t i = 0; i < g->h.n; i++) {
+		const struct hierarchy *h = &g->h.v[i];
+		const char *name = strchr(h->label, '=') ? strchr(h->label, '=') + 1 : h->label;
+		struct stat here, there;
+		char path[512];
+
+		(void)snprintf(path, sizeof(path), "sys/fs/cgroup/%s", name);
+		CHECK_OK(fstatat(root, path, &here, 0), NULL);
+		CHECK_OK(fstat(h->dir[CG_LIMIT].fd, &there), NULL);
+		CHECK(here.st_ino == there.st_ino);
+		CHECK(is_writable(root, path) == own_writable);
+		for (size_t k = 0; k < h->controllers.n && h->controllers.n > 1 && !h->v2; k++) {
+			(void)snprintf(path, sizeof(path), "sys/fs/cgroup/%s", h->controllers.v[k]);
+			CHECK(exists(root, path));
+		}
+	}
+}
+
+static void check_rw_tree(const struct cgroups *g, int root)
+{
+	check_tree(g, root, true, true);
+}
+
+static void check_mixed_tree(const struct cgroups *g, int root)
+{
+	check_tree(g, root, false, true);
+}
+
+static void check_ro_tree(const struct cgroups *g, int root)
+{
+	check_tree(g, root, false, false);
+}
+
+static void automount_in_namespace(struct conf *c)
+{
+	c->auto_cgroup = CGAUTO_MIXED;
+	mounted(c, true, check_nothing);
+	c->auto_cgroup_force = true;
+	mounted(c, true, check_mixed_tree);
+	c->auto_cgroup = CGAUTO_RO;
+	mounted(c, true, check_ro_tree);
+	c->auto_cgroup = CGAUTO_DEFAULT;
+	mounted(c, true, check_rw_tree);
+	/* A guest that may not mount gets its mounts from us, and "cgroup" is mixed then. */
+	c->auto_cgroup_force = false;
+	add_item(&c->cap_drop, "", "sys_admin");
+	mounted(c, true, check_mixed_tree);
+}
+
+static void need_v1(void)
+{
+	if (access("/sys/fs/cgroup/memory/memory.limit_in_bytes", F_OK) < 0)
+		unit_skip("needs the memory controller on v1");
+}
+
+static void the_guest_sees_its_own_cgroups(void **state)
+{
+	need_v1();
+	with_layout(AS_IT_IS, automount_in_namespace);
+}
+
+static char *bound(const struct hierarchy *h, bool own)
+{
+	const char *name = strchr(h->label, '=') ? strchr(h->label, '=') + 1 : h->label;
+	char *path = NULL;
+
+	CHECK(asprintf(&path, "sys/fs/cgroup/%s%s", name, own ? h->dir[CG_LIMIT].path : "") > 0);
+	return path;
+}
+
+static void check_bound(const struct cgroups *g, int root, bool whole_writable, bool own_writable, bool full)
+{
+	for (size_t i = 0; i < g->h.n; i++) {
+		auto_free char *whole = bound(&g->h.v[i], false), *own = bound(&g->h.v[i], true), *probe = NULL;
+
+		CHECK(is_writable(root, whole) == whole_writable);
+		CHECK(is_writable(root, own) == own_writable);
+		CHECK(asprintf(&probe, "%s/cgroup.procs", whole) > 0);
+		CHECK(exists(root, probe) == full);
+	}
+}
+
+static void check_bound_mixed(const struct cgroups *g, int root)
+{
+	check_bound(g, root, false, true, false);
+}
+
+static void check_bound_ro(const struct cgroups *g, int root)
+{
+	check_bound(g, root, false, false, false);
+}
+
+static void check_full_mixed(const struct cgroups *g, int root)
+{
+	check_bound(g, root, false, true, true);
+}
+
+static void check_full_ro(const struct cgroups *g, int root)
+{
+	check_bound(g, root, false, false, true);
+}
+
+static void automount_without_namespace(struct conf *c)
+{
+	c->auto_cgroup = CGAUTO_MIXED;
+	mounted(c, false, check_bound_mixed);
+	c->auto_cgroup = CGAUTO_RO;
+	mounted(c, false, check_bound_ro);
+	c->auto_cgroup = CGAUTO_FULL_MIXED;
+	mounted(c, false, check_full_mixed);
+	c->auto_cgroup = CGAUTO_FULL_RO;
+	mounted(c, false, check_full_ro);
+}
+
+static void without_a_namespace_its_own_directories_are_bound(void **state)
+{
+	need_v1();
+	with_layout(AS_IT_IS, automount_without_namespace);
+}
+
+static void check_v2_rw(const struct cgroups *g, int root)
+{
+	struct stat here, there;
+
+	CHECK_OK(fstatat(root, "sys/fs/cgroup", &here, 0), NULL);
+	CHECK_OK(fstat(layout_v2((struct hierarchies *)&g->h)->dir[CG_LIMIT].fd, &there), NULL);
+	CHECK(here.st_ino == there.st_ino);
+	CHECK(is_writable(root, "sys/fs/cgroup"));
+}
+
+static void check_v2_ro(const struct cgroups *g, int root)
+{
+	(void)g;
+	CHECK(exists(root, "sys/fs/cgroup/cgroup.procs"));
+	CHECK(!is_writable(root, "sys/fs/cgroup"));
+}
+
+static void automount_v2(struct conf *c)
+{
+	struct err *e = NULL;
+	struct cgroups *g;
+
+	c->auto_cgroup = CGAUTO_MIXED;
+	mounted(c, true, check_v2_rw);
+	c->auto_cgroup = CGAUTO_V2_RO;
+	mounted(c, true, check_v2_ro);
+	g = plan(c);
+	CHECK(cgroup_mount(g, c, AT_FDCWD, false, &e) == -ENOTSUP);
+	CHECK(err_is(e, "cgroup-mount-unsupported"));
+}
+
+static void on_v2_there_is_one_mount(void **state)
+{
+	with_layout(PURE_V2, automount_v2);
+}
+
+static void need_hugetlb_on_v2(void)
+{
+	auto_strv struct strv words = { 0 };
+	auto_close int root = open("/sys/fs/cgroup", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	CHECK_OK(v2_read_words(root, "cgroup.controllers", &words), NULL);
+	if (!strv_has(&words, "hugetlb"))
+		unit_skip("needs the hugetlb controller on v2");
+}
+
+static void limits_on_v2(struct conf *c)
+{
+	auto_buf struct buf b = BUF_INIT(4096);
+	struct cgroups *g;
+	struct err *e = NULL;
+	char dir[64];
+
+	need_hugetlb_on_v2();
+	(void)snprintf(dir, sizeof(dir), "%s-a/b", c->name);
+	set_str(&c->cgroup_dir, dir);
+	add_item(&c->cgroup2, "hugetlb.2MB.max", "4M");
+	add_item(&c->cgroup1, "hugetlb.2MB.rsvd.limit_in_bytes", "-1");
+	g = plan(c);
+	CHECK_OK(cgroup_create(g, &e), e);
+	CHECK_OK(cgroup_limits(g, &e), e);
+	CHECK_OK(cgroup_get(g, "hugetlb.2MB.max", &b, &e), e);
+	CHECK(STREQ(buf_str(&b), "4194304\n"));
+	CHECK_OK(cgroup_remove(g, &e), e);
+	CHECK(nothing_left(g));
+	add_item(&c->cgroup2, "hugetlb.3MB.max", "4M");
+	g = plan(c);
+	CHECK_OK(cgroup_create(g, &e), e);
+	CHECK(cgroup_limits(g, &e) == -ENOENT);
+	CHECK(err_is(e, "cgroup-file-unknown"));
+	CHECK(STREQ(err_root(e)->where, "config:11"));
+	CHECK_OK(cgroup_remove(g, NULL), NULL);
+}
+
+static void controllers_are_enabled_down_to_the_limits(void **state)
+{
+	with_layout(PURE_V2, limits_on_v2);
+}
+
+/* The base holds processes itself: the kernel enables nothing below it. */
+static void busy_base(struct conf *c)
+{
+	auto_free char *base = NULL;
+	auto_close int root = open("/sys/fs/cgroup", O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -EBADF;
+	struct cgroups *g;
+	struct err *e = NULL;
+	int r;
+
+	need_hugetlb_on_v2();
+	CHECK(asprintf(&base, "%s-base", c->name) > 0);
+	CHECK_OK(mkdirat(root, base, 0755), NULL);
+	fd = openat(root, base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK_OK(io_write_value(fd, "cgroup.procs", "0"), NULL);
+	c->cgroup_relative.v = 1;
+	g = plan(c);
+	CHECK_OK(cgroup_create(g, &e), e);
+	CHECK_OK(cgroup_remove(g, &e), e);
+	add_item(&c->cgroup2, "hugetlb.2MB.max", "4M");
+	g = plan(c);
+	r = cgroup_create(g, &e);
+	CHECK_OK(io_write_value(root, "cgroup.procs", "0"), NULL);
+	CHECK_OK(unlinkat(root, base, AT_REMOVEDIR), NULL);
+	CHECK(r == -ENOTSUP);
+	CHECK(err_is(e, "cgroup-controller-off"));
+	CHECK(strstr(err_root(e)->what, base) && strstr(err_root(e)->what, "hugetlb"));
+}
+
+static void a_controller_that_cannot_be_enabled_is_named(void **state)
+{
+	with_layout(PURE_V2, busy_base);
+}
+
+static void add_map(struct conf *c, bool gid, uint32_t nsid, uint32_t hostid, uint32_t range)
+{
+	struct conf_idmap m = { .gid = gid, .nsid = nsid, .hostid = hostid, .range = range };
+
+	CHECK(VEC_PUSH(&c->idmap, m) == 0);
+}
+
+static void delegation(struct conf *c)
+{
+	struct cgroups *g;
+	struct err *e = NULL;
+
+	add_map(c, false, 0, 100000, 65536);
+	add_map(c, true, 0, 200000, 65536);
+	g = plan(c);
+	CHECK_OK(cgroup_create(g, &e), e);
+	CHECK_OK(cgroup_delegate(g, c, &e), e);
+	for (size_t i = 0; i < g->h.n; i++) {
+		int fd = g->h.v[i].dir[CG_LIMIT].fd;
+		struct stat st;
+
+		CHECK_OK(fstat(fd, &st), NULL);
+		CHECK(st.st_uid == 100000 && st.st_gid == 200000 && (st.st_mode & 07777) == 0775);
+		CHECK_OK(fstatat(fd, "cgroup.procs", &st, 0), NULL);
+		CHECK(st.st_uid == 100000 && st.st_gid == 200000 && (st.st_mode & 0777) == 0664);
+		if (fstatat(fd, g->h.v[i].v2 ? "cgroup.freeze" : "memory.limit_in_bytes", &st, 0) == 0)
+			CHECK(st.st_uid == 0 && st.st_gid == 0);
+	}
+	CHECK_OK(cgroup_remove(g, &e), e);
+	CHECK(nothing_left(g));
+}
+
+static void a_mapped_root_owns_its_directory_but_not_its_limits(void **state)
+{
+	with_layout(AS_IT_IS, delegation);
+}
+
+static void malformed_text(struct conf *c)
+{
+	static const char *const bad[] = {
+		"", "2", "1 m", "1 m:unified", "1 l:unified:1:relative", "1 l:unified:1:/../x", "1 l:unified:1:/",
+		"1 l:unified:-1:/x", "1 l:unified:x:/x", "1 l:unified:1:/x%0", "1 l:unified:1:/x%00",
+		"1 l:unified:1:/x%0ay", "1 q:unified:1:/x", "1 p:unified:/abs", "1 p:unified:../x", "1 h:unified:x",
+		"1 x:c:1:3:7", "1 d:deny x:q:1:3:7", "1 d:deny x:c:1:3:8", "1 d:deny x:c:-2:3:7", "1 d:deny x:c:1:3",
+		"1 l:unified:1:/x:y:z:a",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct cgroups *g = NULL;
+		struct err *e = NULL;
+
+		if (cgroup_restore(c, bad[i], &test_log, &g, &e) >= 0 || g)
+			unit_child_fail(__FILE__, __LINE__, bad[i]);
+		err_free(e);
+	}
+}
+
+static void saved_text_is_not_believed_blindly(void **state)
+{
+	with_layout(PURE_V2, malformed_text);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b && STREQ(a, b);
+}
+
+/* Init is born in the payload on v1 too, and the monitor is back where it was. */
+static void birth(struct conf *c)
+{
+	auto_free char *before = cgroup_of(getpid()), *after = NULL;
+	struct cgroups *g = plan(c);
+	struct err *e = NULL;
+	pid_t pid;
+	int fd;
+
+	CHECK_OK(cgroup_create(g, &e), e);
+	fd = cgroup_payload_fd(g);
+	cgroup_clone_begin(g);
+	pid = proc_clone(0, fd, NULL, &e);
+	if (pid == 0)
+		for (;;)
+			(void)pause();
+	cgroup_clone_end(g);
+	CHECK_OK(pid, e);
+	check_member(g, pid);
+	after = cgroup_of(getpid());
+	CHECK(same_text(before, after));
+	CHECK_OK(cgroup_enter_payload(g, pid, fd >= 0, &e), e);
+	check_member(g, pid);
+	CHECK_OK(cgroup_kill(g, &e), e);
+	reap(pid);
+	CHECK_OK(cgroup_remove(g, &e), e);
+	CHECK(nothing_left(g));
+}
+
+static void init_is_born_in_its_cgroups(void **state)
+{
+	with_layout(AS_IT_IS, birth);
+}
+
+static void visit(struct conf *c)
+{
+	struct cgroup_entry x = { .v2 = -EBADF };
+	struct cgroups *g = plan(c);
+	struct err *e = NULL;
+	int done[2];
+	char byte;
+	pid_t pid;
+
+	CHECK_OK(cgroup_create(g, &e), e);
+	for (int by_monitor = 0; by_monitor < 2; by_monitor++) {
+		CHECK_OK(cgroup_attach_open(g, &x, &e), e);
+		CHECK_OK(pipe2(done, O_CLOEXEC), NULL);
+		/* Not born there: the payload has been killed once, see can_be_born. */
+		pid = proc_clone(0, -1, NULL, &e);
+		CHECK_OK(pid, e);
+		if (pid == 0) {
+			if (!by_monitor)
+				CHECK_OK(cgroup_attach_self(&x, false), NULL);
+			CHECK(write(done[1], "", 1) == 1);
+			for (;;)
+				(void)pause();
+		}
+		fd_close(done[1]);
+		CHECK(read(done[0], &byte, 1) == 1);
+		fd_close(done[0]);
+		if (by_monitor)
+			CHECK_OK(cgroup_attach(g, pid, &e), e);
+		check_member(g, pid);
+		CHECK_OK(cgroup_kill(g, &e), e);
+		reap(pid);
+		cgroup_entry_done(&x);
+	}
+	CHECK_OK(cgroup_remove(g, &e), e);
+	CHECK(nothing_left(g));
+}
+
+static void a_process_attaches_by_itself_or_is_moved(void **state)
+{
+	need_v1();
+	with_layout(AS_IT_IS, visit);
+}
+
+/* The guest has enabled controllers: its root takes no processes any more. */
+static void visit_busy(struct conf *c)
+{
+	struct cgroup_entry x = { .v2 = -EBADF };
+	auto_free char *text = NULL;
+	struct cgroups *g = plan(c);
+	struct err *e = NULL;
+	pid_t pid;
+
+	need_hugetlb_on_v2();
+	CHECK_OK(cgroup_create(g, &e), e);
+	CHECK_OK(io_write_value(cgroup_payload_fd(g), "cgroup.subtree_control", "+hugetlb"), NULL);
+	CHECK_OK(cgroup_attach_open(g, &x, &e), e);
+	pid = proc_clone(0, x.v2, NULL, &e);
+	CHECK_OK(pid, e);
+	if (pid == 0)
+		for (;;)
+			(void)pause();
+	text = cgroup_of(pid);
+	CHECK(strstr(text, "/.lxc\n"));
+	CHECK_OK(cgroup_kill(g, &e), e);
+	reap(pid);
+	CHECK_OK(cgroup_remove(g, &e), e);
+	CHECK(nothing_left(g));
+}
+
+static void who_attaches_finds_a_leaf(void **state)
+{
+	with_layout(PURE_V2, visit_busy);
+}
+
+/* The monitor keeps its cgroup over a reboot, the payload gets a fresh one. */
+static void reboot(struct conf *c)
+{
+	struct cgroups *g = plan(c);
+	struct err *e = NULL;
+	pid_t pid;
+
+	for (int round = 0; round < 3; round++) {
+		CHECK_OK(cgroup_create(g, &e), e);
+		CHECK_OK(cgroup_create(g, &e), e);
+		pid = start_init(g, NULL);
+		check_member(g, pid);
+		CHECK_OK(cgroup_kill(g, &e), e);
+		reap(pid);
+		CHECK_OK(cgroup_remove_payload(g, &e), e);
+		CHECK(cgroup_path(g, "memory", true) == NULL);
+		CHECK(cgroup_count(g) == 0);
+	}
+	CHECK_OK(cgroup_remove(g, &e), e);
+	CHECK(nothing_left(g));
+}
+
+static void a_reboot_gets_a_fresh_payload(void **state)
+{
+	with_layout(AS_IT_IS, reboot);
+}
+
+/* The caller's own cgroup has been killed once: on some kernels nobody is born from there. */
+static void marked_parent(struct conf *c)
+{
+	auto_close int root = open("/sys/fs/cgroup", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_free char *base = NULL, *kill_file = NULL;
+	struct cgroups *g;
+	struct err *e = NULL;
+	int fd, status, done[2];
+	char byte;
+	pid_t pid;
+
+	CHECK(asprintf(&base, "%s-marked", c->name) > 0 && asprintf(&kill_file, "%s/cgroup.kill", base) > 0);
+	CHECK_OK(mkdirat(root, base, 0755), NULL);
+	if (io_write_value(root, kill_file, "1") < 0) {
+		CHECK_OK(unlinkat(root, base, AT_REMOVEDIR), NULL);
+		unit_skip("needs cgroup.kill");
+	}
+	fd = openat(root, base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK_OK(io_write_value(fd, "cgroup.procs", "0"), NULL);
+	g = plan(c);
+	CHECK_OK(cgroup_create(g, &e), e);
+	fd = cgroup_birth_fd(g, false);
+	pid = proc_clone(0, fd, NULL, &e);
+	CHECK_OK(pid, e);
+	if (pid == 0) {
+		(void)poll(NULL, 0, 50);
+		_exit(42);
+	}
+	CHECK_OK(cgroup_enter_payload(g, pid, fd >= 0, &e), e);
+	check_member(g, pid);
+	CHECK_OK(proc_wait(pid, &status), NULL);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 42);
+	/* A monitor that retires leaves somebody who is not killed over it either. */
+	CHECK_OK(pipe2(done, O_CLOEXEC), NULL);
+	pid = proc_clone(0, cgroup_birth_fd(g, true), NULL, &e);
+	CHECK_OK(pid, e);
+	if (pid == 0) {
+		CHECK_OK(cgroup_enter_monitor(g, getpid(), cgroup_birth_fd(g, true) >= 0, &e), e);
+		CHECK_OK(cgroup_remove_payload(g, &e), e);
+		CHECK_OK(cgroup_retire(g, &e), e);
+		_exit(0);
+	}
+	fd_close(done[1]);
+	CHECK(read(done[0], &byte, 1) == 0);
+	CHECK_OK(proc_wait(pid, &status), NULL);
+	CHECK(status == 0);
+	CHECK_OK(io_write_value(root, "cgroup.procs", "0"), NULL);
+	CHECK_OK(unlinkat(root, base, AT_REMOVEDIR), NULL);
+	CHECK(nothing_left(g));
+}
+
+static void nobody_is_killed_at_birth(void **state)
+{
+	with_layout(PURE_V2, marked_parent);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(a_reboot_gets_a_fresh_payload),
+	cmocka_unit_test(nobody_is_killed_at_birth),
 	cmocka_unit_test(lives_and_dies_here),
 	cmocka_unit_test(lives_and_dies_on_v2),
 	cmocka_unit_test(lives_and_dies_on_v1),
@@ -649,5 +1199,15 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(device_rules_hold_here),
 	cmocka_unit_test(device_rules_hold_on_v2),
 	cmocka_unit_test(without_a_writable_hierarchy_only_limits_fail),
+	cmocka_unit_test(the_guest_sees_its_own_cgroups),
+	cmocka_unit_test(without_a_namespace_its_own_directories_are_bound),
+	cmocka_unit_test(on_v2_there_is_one_mount),
+	cmocka_unit_test(init_is_born_in_its_cgroups),
+	cmocka_unit_test(a_process_attaches_by_itself_or_is_moved),
+	cmocka_unit_test(who_attaches_finds_a_leaf),
+	cmocka_unit_test(saved_text_is_not_believed_blindly),
+	cmocka_unit_test(controllers_are_enabled_down_to_the_limits),
+	cmocka_unit_test(a_controller_that_cannot_be_enabled_is_named),
+	cmocka_unit_test(a_mapped_root_owns_its_directory_but_not_its_limits),
 };
 UNIT_MAIN(tests)

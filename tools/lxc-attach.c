@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copyright (C) The Tiffin authors */
 /* lxc-attach - runs a program, or a shell, inside a running container. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,7 +13,6 @@
 
 #include "base/cleanup.h"
 #include "base/table.h"
-#include "common/launch.h"
 #include "common/namespaces.h"
 
 #define OPT_TABLE "lxc-attach.opt"
@@ -145,19 +146,38 @@ static int wait_for(struct tool *t, pid_t pid)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : EXIT_FAILURE;
 }
 
+/* Never through a link, and never a fifo or device that would block. An fd, or -1 after a message. */
+static int open_log(struct tool *t, const char *path)
+{
+	auto_close int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_SYNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+				 0640);
+	auto_err struct err *e = NULL;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		(void)err_set(&e, errno, NULL, "cannot open the log %s", path);
+	else if (!S_ISREG(st.st_mode))
+		(void)err_set(&e, 0, NULL, "the log %s is not a regular file", path);
+	if (!e)
+		return take_fd(&fd);
+	(void)tool_error_chain(t, e);
+	return -1;
+}
+
 static int run(struct tool *t, struct attach *a, struct lxc_container *c)
 {
 	lxc_attach_command_t command = { .program = t->args[0], .argv = t->args };
-	auto_free char *log = NULL;
+	auto_close int log = -EBADF;
 	pid_t pid = -1;
 	int r;
 
 	if (!c->is_running(c))
 		return tool_is_configured(t, c) ? tool_not_running(t) : tool_unknown(t);
 	if (a->pty_log) {
-		log = launch_absolute(a->pty_log);
-		if (!log || launch_set(t, c, "lxc.console.logfile", log) < 0)
+		log = open_log(t, a->pty_log);
+		if (log < 0)
 			return EXIT_FAILURE;
+		a->options.log_fd = log;
 	}
 	r = c->attach(c, lxcext_attach_exec, t->n_args ? &command : NULL, &a->options, &pid);
 	if (r < 0)

@@ -156,10 +156,9 @@ static void rule_limits(struct check *k)
 		struct rlimit limit;
 
 		if (near)
-			buf_addf(&b, "did you mean lxc.prlimit.%s?", near);
+			buf_addf(&b, "; did you mean lxc.prlimit.%s?", near);
 		if (rlimit_by_name(it->key) < 0)
-			(void)err_prlimit_unknown(&fault, it->key, near ? buf_str(&b) :
-						  "man setrlimit lists the limits, for example nofile");
+			(void)err_prlimit_unknown(&fault, it->key, buf_str(&b));
 		else if (rlimit_parse(it->value, &limit) == 0 && limit.rlim_cur > limit.rlim_max)
 			(void)err_prlimit_order(&fault, it->key, it->value);
 		if (fault)

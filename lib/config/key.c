@@ -80,16 +80,14 @@ static int unknown_key(const char *key, struct err **e)
 	auto_buf struct buf b = BUF_INIT(4096);
 	const char *near;
 
-	buf_adds(&b, "did you mean ");
+	buf_adds(&b, "; did you mean ");
 	if (net_nearest(key, &b)) {
 		buf_addc(&b, '?');
-		return err_unknown_key(e, key, buf_str(&b));
+		return err_unknown_key(e, key, buf_str(&b), "man lxc.container.conf lists the keys");
 	}
 	near = key_nearest(key);
-	if (!near)
-		return err_unknown_key(e, key, "man lxc.container.conf lists the keys");
-	buf_addf(&b, "%s%s?", near, str_ends(near, ".") ? "NAME" : "");
-	return err_unknown_key(e, key, buf_str(&b));
+	buf_addf(&b, "%s%s?", near ? near : "", near && str_ends(near, ".") ? "NAME" : "");
+	return err_unknown_key(e, key, near ? buf_str(&b) : "", "man lxc.container.conf lists the keys");
 }
 
 int key_bad_hint(const struct key_ctx *x, int num, const char *why, const char *remedy, struct err **e)

@@ -351,7 +351,7 @@ int conf_define(struct conf *c, const char *definition, struct log *l, struct er
 	if (!key)
 		return err_config_syntax(e, definition);
 	if (!str_after(key, "lxc."))
-		return err_unknown_key(e, key, "keys begin with lxc.");
+		return err_unknown_key(e, key, "", "write a key that begins with lxc.");
 	return conf_set_item(c, key, value, l, e);
 }
 

@@ -138,10 +138,10 @@ static int set_arch(const struct key_ctx *x, struct err **e)
 	if (arch_parse(x->value, &v) == 0)
 		return put_num(x, (int64_t)v);
 	near = arch_nearest(x->value);
-	if (!near)
-		return key_bad(x, EINVAL, "it is no known architecture", e);
-	buf_addf(&b, "did you mean %s?", near);
-	return key_bad_hint(x, EINVAL, "it is no known architecture", buf_str(&b), e);
+	buf_adds(&b, "it is no known architecture");
+	if (near)
+		buf_addf(&b, "; did you mean %s?", near);
+	return key_bad(x, EINVAL, buf_str(&b), e);
 }
 
 static int get_arch(const struct key_ctx *x, struct buf *b, struct err **e)

@@ -146,17 +146,16 @@ const struct key_type type_hook_all = {
 
 static int check_cap(const struct key_ctx *x, const char *word, struct err **e)
 {
-	auto_buf struct buf why = BUF_INIT(65536), hint = BUF_INIT(256);
+	auto_buf struct buf why = BUF_INIT(65536);
 	const char *near = caps_nearest(word);
 	int cap, r = caps_parse(word, &cap);
 
 	if (r == 0)
 		return 0;
 	buf_addf(&why, r == -ERANGE ? "this kernel has no capability %s" : "there is no capability '%s'", word);
-	if (!near)
-		return key_bad(x, -r, buf_str(&why), e);
-	buf_addf(&hint, "did you mean %s?", near);
-	return key_bad_hint(x, -r, buf_str(&why), buf_str(&hint), e);
+	if (near)
+		buf_addf(&why, "; did you mean %s?", near);
+	return key_bad(x, -r, buf_str(&why), e);
 }
 
 static int set_cap_drop(const struct key_ctx *x, struct err **e)

@@ -139,17 +139,17 @@ static int resolve(const struct key_ctx *x, struct key_ctx *y, unsigned *ret_ind
 	*y = *x;
 	*ret = NULL;
 	if (split(x->sub, ret_index, &sub) < 0)
-		return err_unknown_key(e, x->key, "write lxc.net.N.KEY with a number N from 0 to 2147483646");
+		return err_unknown_key(e, x->key, "", "write lxc.net.N.KEY with a number N from 0 to 2147483646");
 	if (!sub)
 		return 0;
 	*ret = find_key(sub);
-	buf_adds(&b, "did you mean ");
+	buf_adds(&b, "; did you mean ");
 	if (!*ret && net_nearest(x->key, &b)) {
 		buf_addc(&b, '?');
-		return err_unknown_key(e, x->key, buf_str(&b));
+		return err_unknown_key(e, x->key, buf_str(&b), "man lxc.container.conf lists the keys");
 	}
 	if (!*ret)
-		return err_unknown_key(e, x->key, "man lxc.container.conf lists the keys of a network interface");
+		return err_unknown_key(e, x->key, "", "man lxc.container.conf lists the keys");
 	y->k = &(*ret)->k;
 	y->sub = NULL;
 	return 0;

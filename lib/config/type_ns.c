@@ -79,7 +79,8 @@ static struct conf_str *share_field(const struct key_ctx *x, struct err **e)
 
 	if (ns < NS_COUNT)
 		return &x->c->ns_share[ns];
-	(void)err_unknown_key(e, x->key, "use lxc.namespace.share. with user mnt pid uts ipc net cgroup or time");
+	(void)err_unknown_key(e, x->key, "",
+			      "use lxc.namespace.share. with user mnt pid uts ipc net cgroup or time");
 	return NULL;
 }
 

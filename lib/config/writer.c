@@ -357,7 +357,7 @@ static int undump_line(struct conf *c, char *line, struct origin *at, struct log
 	}
 	/* An include would read files again: a dump never has one. */
 	if (strcmp(line, "lxc.include") == 0)
-		return err_unknown_key(e, line, "");
+		return err_unknown_key(e, line, "", "");
 	r = key_set(c, line, value, *at, l, e);
 	*at = (struct origin){ 0 };
 	return r;

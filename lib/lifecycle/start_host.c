@@ -86,6 +86,9 @@ int host_console(struct run *r, struct err **e)
 
 	if (rc < 0)
 		return rc;
+	/* What grantpt gives where there is a tty group: the group of a devpts is its mount's. */
+	if (fchmod(r->console.pts, 0620) < 0)
+		return err_set(e, errno, NULL, "cannot set the mode of the console");
 	if (run_is_mapped(r)) {
 		uid = idmap_to_host(&r->idmap, false, 0);
 		if (uid != UINT32_MAX && fchown(r->console.pts, uid, (gid_t)-1) < 0)

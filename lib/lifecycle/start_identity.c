@@ -96,7 +96,10 @@ int init_unshare(struct run *r, struct err **e)
 		return 0;
 	if (unshare(CLONE_NEWTIME) < 0)
 		return err_set(e, errno, NULL, "cannot make a time namespace");
+	/* A mapped root may open its own file in /proc only while it may be traced; nobody is here yet. */
+	(void)prctl(PR_SET_DUMPABLE, 1);
 	rc = write_time_offsets(r->conf, e);
+	(void)prctl(PR_SET_DUMPABLE, 0);
 	if (rc < 0)
 		return rc;
 
@@ -191,7 +194,13 @@ int init_drop_caps(struct run *r, struct err **e)
 
 int init_label(struct run *r, struct err **e)
 {
-	return lsm_apply(r->lsm, r->proc_fd, e);
+	int rc;
+
+	/* As for the time offsets: the attribute file of a mapped root's own. No start hook ran yet. */
+	(void)prctl(PR_SET_DUMPABLE, 1);
+	rc = lsm_apply(r->lsm, r->proc_fd, e);
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	return rc;
 }
 
 int init_no_new_privs(struct run *r, struct err **e)
@@ -245,9 +254,8 @@ int init_stdio(struct run *r, struct err **e)
 	if (r->application && r->foreground) {
 		rc = application_stdio(r);
 	} else if (r->console.pts >= 0) {
-		rc = tty_login(r->console.pts);
-		if (rc == 0)
-			rc = tty_stdio(r->console.pts);
+		/* No controlling terminal, as after a real boot: the first login on it takes it. */
+		rc = setsid() < 0 ? -errno : tty_stdio(r->console.pts);
 	} else {
 		if (setsid() < 0)
 			rc = -errno;

@@ -4,6 +4,7 @@
 #define LOG_CATEGORY "seccomp"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -18,6 +19,7 @@
 static int read_policy(const struct conf_str *key, char **ret, size_t *ret_len, struct err **e)
 {
 	auto_err struct err *why = NULL;
+	auto_free char *kind = NULL;
 	int r = io_read_file(AT_FDCWD, key->v, SECCOMP_POLICY_MAX, ret, ret_len, &why);
 
 	if (r == -ENOENT)
@@ -27,7 +29,7 @@ static int read_policy(const struct conf_str *key, char **ret, size_t *ret_len, 
 
 		/* "PATH is a fifo, not a regular file": the path is named once only. */
 		if (why && err_is(why, "not-a-regular-file") && strncmp(why->what, key->v, strlen(key->v)) == 0)
-			text = why->what + strlen(key->v) + 1;
+			text = asprintf(&kind, "it %s", why->what + strlen(key->v) + 1) < 0 ? text : kind;
 		return err_at(e, err_seccomp_policy_unreadable(e, key->v, text), key->at);
 	}
 	return 0;

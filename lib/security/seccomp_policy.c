@@ -392,10 +392,10 @@ static int parse_text(struct parser *s, char *text, char *whole)
 	}
 	if (r < 0 || head == 2)
 		return r;
-	s->whole = "";
-	s->line = s->line ? s->line : 1;
-	return malformed(s, head ? "the second line is missing" : "the file is empty",
-			 head ? "denylist or allowlist on the second line" : "the version, 1 or 2, on the first line");
+	r = err_seccomp_incomplete(s->e, head ? "its second line is missing" : "the file is empty",
+				   head ? "denylist or allowlist on the second line" :
+					  "the version, 1 or 2, on the first line");
+	return err_at(s->e, r, (struct origin){ s->file, s->line ? s->line : 1 });
 }
 
 int seccomp_policy_parse(const char *text, size_t len, const char *file, struct seccomp_policy *ret,

@@ -60,7 +60,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0)
 		return 0;
 	if (seccomp_policy_parse((const char *)data + 1, size - 1, "policy", &p, &e) < 0) {
-		REQUIRE(e && err_is(e, "seccomp-malformed") && *err_root(e)->where && *err_remedy(e));
+		REQUIRE(e && (err_is(e, "seccomp-malformed") || err_is(e, "seccomp-incomplete")));
+		REQUIRE(*err_root(e)->where && *err_remedy(e));
 		return 0;
 	}
 	check_rules(&p);

@@ -110,8 +110,6 @@ static void refuses_malformed_lines_with_their_place(void **state)
 	static const struct {
 		const char *text, *place, *why;
 	} cases[] = {
-		{ "", "f:1", "the file is empty" },
-		{ "2\n", "f:1", "the second line is missing" },
 		{ "3\nallowlist\n", "f:1", "neither 1 nor 2" },
 		{ "0\nallowlist\n", "f:1", "neither 1 nor 2" },
 		{ "-2\nallowlist\n", "f:1", "neither 1 nor 2" },
@@ -177,6 +175,26 @@ static void refuses_malformed_lines_with_their_place(void **state)
 	}
 }
 
+static void refuses_policies_without_a_head(void **state)
+{
+	static const struct {
+		const char *text, *why;
+	} cases[] = {
+		{ "", "f:1: the seccomp policy has no rules: the file is empty" },
+		{ "\n\n", "f:2: the seccomp policy has no rules: the file is empty" },
+		{ "2\n", "f:1: the seccomp policy has no rules: its second line is missing" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct seccomp_policy p = { 0 };
+		auto_err struct err *e = NULL;
+
+		assert_true(seccomp_policy_parse(cases[i].text, strlen(cases[i].text), "f", &p, &e) < 0);
+		assert_err_id(e, "seccomp-incomplete");
+		assert_err_has(e, cases[i].why);
+	}
+}
+
 static void refuses_zero_bytes(void **state)
 {
 	static const char text[] = "2\ndenylist\nmk\0dir\n";
@@ -219,6 +237,7 @@ static void cuts_long_lines_in_messages(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(accepts_what_the_format_says),
 	cmocka_unit_test(refuses_malformed_lines_with_their_place),
+	cmocka_unit_test(refuses_policies_without_a_head),
 	cmocka_unit_test(refuses_zero_bytes),
 	cmocka_unit_test(bounds_the_number_of_rules),
 	cmocka_unit_test(cuts_long_lines_in_messages),

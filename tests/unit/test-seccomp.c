@@ -184,8 +184,8 @@ static void only_regular_files_of_bounded_size_are_read(void **state)
 
 	assert_true(asprintf(&path, "%s/p", dir) > 0);
 	for (int kind = 0; kind < 4; kind++) {
-		static const char *const why[] = { "is a fifo", "is a directory", "is a device",
-						   "larger than 1 MiB" };
+		static const char *const why[] = { "it is a fifo", "it is a directory", "it is a device",
+						   "it is larger than 1 MiB" };
 		(void)unlink(path);
 		(void)rmdir(path);
 		if (kind == 0)

@@ -132,10 +132,18 @@ int monitor_open_console(struct run *r, struct err **e)
 	return rc < 0 ? rc : open_peer(r, m, e);
 }
 
-struct waiting {
-	struct loop *loop;
-	int result;
-};
+int monitor_open_proxy(struct run *r, struct err **e)
+{
+	struct monitor *m = r->monitor;
+	int rc;
+
+	if (r->seccomp_fd < 0)
+		return 0;
+	rc = seccomp_proxy_new(r->conf, &r->log, &m->proxy, e);
+	if (rc == 0 && m->proxy)
+		rc = seccomp_proxy_start(m->proxy, m->loop, r->seccomp_fd, r->init_pid, SECCOMP_PROXY_TIMEOUT_MS, e);
+	return rc < 0 ? err_at(e, rc, r->conf->seccomp_proxy.at) : 0;
+}
 
 static int on_first(struct loop *l, struct source *s, uint32_t events, void *arg)
 {

@@ -6,12 +6,14 @@
 #include "lifecycle/console.h"
 #include "lifecycle/run.h"
 #include "lifecycle/server.h"
+#include "security/seccomp_proxy.h"
 
 struct monitor {
 	struct run *r;
 	struct loop *loop;
 	struct server *server;
 	struct console *console;
+	struct seccomp_proxy *proxy;
 	struct source *init_source;
 	int instance_fd;		/* directory of the state file */
 	bool cancelled;			/* the start was called off */
@@ -32,6 +34,8 @@ int monitor_set_state(struct run *r, enum lxc_state state, struct err **e);
 int monitor_save(struct run *r, struct err **e);
 /* Opens peer, log and ring of the console once init has left its terminals. */
 int monitor_open_console(struct run *r, struct err **e);
+/* Has the proxy of lxc.seccomp.notify.proxy answer the listener that init left. */
+int monitor_open_proxy(struct run *r, struct err **e);
 /* struct run's wait. */
 int monitor_wait(struct run *r, int fd, int other, unsigned limit_ms);
 /* Sends init the signal that stops it at once, and thaws it; before init exists: calls the start off. */

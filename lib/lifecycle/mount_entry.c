@@ -159,6 +159,29 @@ static int plan_fstab(struct run *r, struct err **e)
 	return 0;
 }
 
+/* lxc.mount.auto = shmounts:HOST[:CONTAINER]: a directory through which the host can mount into the
+ * running container. */
+static int plan_shmounts(struct run *r, struct err **e)
+{
+	const struct conf *c = r->conf;
+	const char *inside = c->shmounts_container.v ? c->shmounts_container.v : "/dev/.lxc-mounts";
+	struct mount_entry m = { .at = c->shmounts_host.at, .mount_fd = -EBADF };
+
+	if (!c->shmounts_host.v)
+		return 0;
+	m.opts.bind = m.opts.rbind = m.opts.create_dir = true;
+	m.opts.propagation = MS_SLAVE;
+	m.opts.propagation_rec = true;
+	m.source = strdup(c->shmounts_host.v);
+	m.target = path_simplify(inside + strspn(inside, "/"));
+	m.type = strdup("none");
+	if (!m.source || !m.target || !m.type || VEC_PUSH(&r->mounts, m) < 0) {
+		entry_done(&m);
+		return err_no_memory(e);
+	}
+	return 0;
+}
+
 int mount_entries_plan(struct run *r, struct err **e)
 {
 	const struct conf_list *l = &r->conf->mount_entry;
@@ -166,7 +189,7 @@ int mount_entries_plan(struct run *r, struct err **e)
 
 	for (size_t i = 0; i < l->n && rc == 0; i++)
 		rc = parse_line(r, l->v[i].value, l->v[i].at, e);
-	return rc;
+	return rc < 0 ? rc : plan_shmounts(r, e);
 }
 
 bool mount_entries_cover(const struct run *r, const char *path)

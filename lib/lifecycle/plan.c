@@ -155,29 +155,6 @@ static int plan_caps(struct run *r, struct err **e)
 	return 0;
 }
 
-struct unsupported {
-	bool set;
-	const char *key;
-	struct origin at;
-};
-
-/* Keys that parse but whose effect is not there: refused by name, never ignored. */
-static int plan_unsupported(const struct run *r, struct err **e)
-{
-	const struct conf *c = r->conf;
-	const struct unsupported rows[] = {
-		{ c->seccomp_proxy.v, "lxc.seccomp.notify.proxy", c->seccomp_proxy.at },
-		{ c->shmounts_host.v, "lxc.mount.auto = shmounts:", c->shmounts_host.at },
-		{ c->cgroup_dir_monitor_pivot.v && !c->cgroup_dir_monitor.v, "lxc.cgroup.dir.monitor.pivot",
-		  c->cgroup_dir_monitor_pivot.at },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (rows[i].set)
-			return err_at(e, err_key_unsupported(e, rows[i].key), rows[i].at);
-	return 0;
-}
-
 static int plan_devices(struct run *r, struct err **e)
 {
 	const struct conf *c = r->conf;
@@ -246,7 +223,7 @@ int plan_make(struct run *r, struct err **e)
 	int rc;
 
 	if ((rc = plan_places(r, e)) < 0 || (rc = plan_log(r, e)) < 0 || (rc = conf_check(c, &r->log, e)) < 0 ||
-	    (rc = plan_argv(r, e)) < 0 || (rc = plan_unsupported(r, e)) < 0 || (rc = plan_idmap(r, e)) < 0 ||
+	    (rc = plan_argv(r, e)) < 0 || (rc = plan_idmap(r, e)) < 0 ||
 	    (rc = plan_namespaces(r, e)) < 0 || (rc = plan_caps(r, e)) < 0 ||
 	    (rc = storage_resolve(c, &r->log, &r->storage, e)) < 0 || (rc = plan_devices(r, e)) < 0 ||
 	    (rc = mount_entries_plan(r, e)) < 0 || (rc = plan_init(r, e)) < 0 ||

@@ -475,5 +475,7 @@ int host_take_terminals(struct run *r, struct err **e)
 	while (at < in->n)
 		fd_close(in->fds[at++]);
 	in->n = 0;
-	return monitor_open_console(r, e);
+	int rc = monitor_open_proxy(r, e);
+
+	return rc < 0 ? rc : monitor_open_console(r, e);
 }

@@ -72,6 +72,8 @@ static void run_post_stop_hooks(struct run *r)
 
 static void close_console(struct monitor *m)
 {
+	seccomp_proxy_free(m->proxy);
+	m->proxy = NULL;
 	console_free(m->console);
 	m->console = NULL;
 	for (int i = 0; i < TTY_MAX; i++)

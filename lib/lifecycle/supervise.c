@@ -515,6 +515,7 @@ int supervise_main(void)
 	default:
 		rc = start(&s, &mask);
 	}
+	seccomp_proxy_free(s.m.proxy);
 	console_free(s.m.console);
 	s.m.console = NULL;
 	server_free(s.m.server);

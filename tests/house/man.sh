@@ -54,7 +54,7 @@ check_tool() {
 		*"--$option"*) ;;
 		*) result 1 "$tool --usage has --$option" ;;
 		esac
-		grep -q -- "--$option[= ']" "$top_builddir/tools/completion/$tool" ||
+		grep -q -- "--${option}[= ']" "$top_builddir/tools/completion/$tool" ||
 			result 1 "the completion of $tool has --$option"
 	done
 	fails 1 "$tool refuses an unknown option" "$top_builddir/$tool" --no-such-option

@@ -182,6 +182,11 @@ int api_console_log(struct lxc_container *c, struct lxc_console_log *log)
 	*log->read_max = 0;
 	log->data = NULL;
 	r = client_console_log(&k.target, log->read, log->clear, max, &data, &len, &k.e);
+	if (r == -EFAULT)
+		r = err_console_unbuffered(&k.e, k.name);
+	if (r == -ENODATA)
+		r = err_set(&k.e, ENODATA, "console-empty", "the console of %s has said nothing since it was read",
+			    k.name);
 	if (r < 0)
 		return call_end(&k, r, "cannot read the console log of %s", k.name);
 	(void)call_end(&k, 0, NULL);

@@ -110,10 +110,10 @@ static int remember_config(struct creation *m)
 static int make_dir(struct creation *m)
 {
 	struct call *k = m->k;
-	auto_free char *staging = NULL;
+	auto_free char *staging = partial_staging(k->name);
 	int r;
 
-	if (asprintf(&staging, ".%s.new", k->name) < 0)
+	if (!staging)
 		return err_no_memory(&k->e);
 	r = storage_rmtree(m->parent, staging, &k->e);
 	if (r < 0)

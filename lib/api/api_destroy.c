@@ -131,6 +131,27 @@ static int conf_to_destroy(struct call *k, enum partial partial, struct conf **r
 	return call_need_conf(k, ret);
 }
 
+/* The container does not exist, but the beginning of one may: then removing that is what was asked. */
+static int destroy_staged(struct call *k)
+{
+	auto_free char *staging = partial_staging(k->name), *dir = staging ? path_join(k->lxcpath, staging) : NULL;
+	auto_close int parent = -EBADF, lock = -EBADF;
+	struct stat st;
+
+	if (!dir)
+		return err_no_memory(&k->e);
+	if (lstat(dir, &st) < 0)
+		return err_container_unknown(&k->e, k->name, k->lxcpath);
+	lock = call_disk_lock(k);
+	if (lock < 0)
+		return lock;
+	/* Creates build it under this lock: now it is nobody's. */
+	parent = open(k->lxcpath, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (parent < 0)
+		return err_set(&k->e, errno, NULL, "cannot open %s", k->lxcpath);
+	return storage_rmtree(parent, staging, &k->e);
+}
+
 static int destroy(struct call *k)
 {
 	auto_close int parent = -EBADF, dirfd = -EBADF, lock = -EBADF;
@@ -140,6 +161,8 @@ static int destroy(struct call *k)
 	int r;
 
 	dirfd = open_dir(k, &parent);
+	if (dirfd < 0 && err_is(k->e, "container-unknown"))
+		return destroy_staged(k);
 	if (dirfd < 0)
 		return dirfd;
 	partial = partial_state(k->dir);

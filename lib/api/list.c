@@ -17,6 +17,17 @@
 #include "globals.h"
 #include "handle.h"
 #include "lifecycle/client.h"
+#include "partial.h"
+
+/* What a create left that was killed in its first milliseconds. */
+static void warn_staged(const char *lxcpath, const char *entry)
+{
+	auto_free char *name = partial_staged(entry), *dir = name ? path_join(lxcpath, entry) : NULL;
+
+	if (dir && partial_state(dir) != PARTIAL_BUSY)
+		thread_warn("the creation of %s was interrupted; lxc-destroy -P %s -n %s removes %s", name, lxcpath,
+			    name, dir);
+}
 
 static int add_defined(const char *lxcpath, struct strv *names, struct err **e)
 {
@@ -29,8 +40,10 @@ static int add_defined(const char *lxcpath, struct strv *names, struct err **e)
 		char file[NAME_MAX + sizeof("/config")];
 		struct stat st;
 
-		if (ent->d_name[0] == '.')
+		if (ent->d_name[0] == '.') {
+			warn_staged(lxcpath, ent->d_name);
 			continue;
+		}
 		(void)snprintf(file, sizeof(file), "%s/config", ent->d_name);
 		if (fstatat(dirfd(d), file, &st, 0) < 0)
 			continue;

@@ -4,12 +4,34 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/path.h"
+#include "base/str.h"
 
 #define MARKER "partial"
+
+char *partial_staging(const char *name)
+{
+	char *s = NULL;
+
+	return asprintf(&s, STAGING_PREFIX "%s" STAGING_SUFFIX, name) < 0 ? NULL : s;
+}
+
+char *partial_staged(const char *entry)
+{
+	const char *name = str_after(entry, STAGING_PREFIX);
+	auto_free char *s = NULL;
+
+	if (!name || !str_ends(name, STAGING_SUFFIX))
+		return NULL;
+	s = strndup(name, strlen(name) - strlen(STAGING_SUFFIX));
+	return s && name_check(s, NULL) == 0 ? take_ptr(s) : NULL;
+}
 
 static int is_locked(int dirfd)
 {

@@ -7,6 +7,15 @@
 
 #include "base/err.h"
 
+/* A new container directory is built as ".NAME.new" beside its place and renamed when it has its
+ * marker and its configuration. */
+#define STAGING_PREFIX "."
+#define STAGING_SUFFIX ".new"
+/* New; NULL when out of memory. */
+char *partial_staging(const char *name);
+/* The container's name (new) if entry is such a directory's name; else NULL. */
+char *partial_staged(const char *entry);
+
 enum partial { PARTIAL_NONE, PARTIAL_BUSY, PARTIAL_STALE };
 
 /* dir: the container's directory. */

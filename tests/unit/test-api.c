@@ -543,6 +543,25 @@ static void killed_create_can_be_named_and_destroyed(void **state)
 	lxc_container_put(c);
 }
 
+/* The first milliseconds of a create: nothing is in the container's place yet. */
+static void earliest_remains_of_a_create_can_be_named_and_destroyed(void **state)
+{
+	struct lxc_container *c = handle("c1");
+	auto_free char *dir = path_join(tmp, ".c1.new");
+	const char *w;
+
+	assert_int_equal(mkdir(dir, 0755), 0);
+	unit_write(dir, "partial", "");
+	assert_int_equal(list_defined_containers(tmp, NULL, NULL), 0);
+	assert_int_equal(lxcext_warning(NULL, 0, &w), 0);
+	assert_non_null(strstr(w, "lxc-destroy -P"));
+	assert_true(c->destroy(c));
+	assert_false(is_there(".c1.new"));
+	assert_false(c->destroy(c));
+	assert_failed(c, "container-unknown");
+	lxc_container_put(c);
+}
+
 static void create_without_template_only_saves(void **state)
 {
 	struct lxc_container *c = handle("c1");
@@ -762,6 +781,7 @@ static const struct CMUnitTest tests[] = {
 	T(failing_create_keeps_what_was_there),
 	T(external_directory_survives_create_and_destroy),
 	T(killed_create_can_be_named_and_destroyed),
+	T(earliest_remains_of_a_create_can_be_named_and_destroyed),
 	T(create_without_template_only_saves),
 	T(destroy_hooks_can_refuse),
 	T(destroy_keeps_containers_with_snapshots),

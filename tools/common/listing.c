@@ -241,6 +241,7 @@ int listing_read(struct tool *t, const char *lxcpath, const struct listing_filte
 			    list_all_containers(lxcpath, &names, NULL);
 	if (n < 0)
 		return tool_failed(t, NULL, "cannot list the containers in %s", lxcpath), -1;
+	tool_show_warnings(t, NULL);
 	ret->v = calloc((size_t)n + 1, sizeof(*ret->v));
 	if (n > 0)
 		qsort(names, (size_t)n, sizeof(*names), by_name);

@@ -172,6 +172,18 @@ static int check_loaded(const char *profile, struct origin at, int root, struct 
 	return err_at(e, err_profile_not_loaded(e, profile, "", hint), at);
 }
 
+/* Loading a profile takes the rights of the host's root, or of root in a policy namespace. */
+static bool can_generate(const struct apparmor_host *h)
+{
+	return geteuid() == 0 && (!h->in_userns || h->stacked);
+}
+
+static bool has_parser(int root)
+{
+	return faccessat(root, "usr/sbin/apparmor_parser", X_OK, 0) == 0 ||
+	       faccessat(root, "sbin/apparmor_parser", X_OK, 0) == 0;
+}
+
 int apparmor_plan(const struct conf *c, int root, const struct apparmor_host *h, struct log *l,
 		  struct apparmor_plan *ret, struct err **e)
 {
@@ -198,10 +210,15 @@ int apparmor_plan(const struct conf *c, int root, const struct apparmor_host *h,
 		return err_at(e, err_apparmor_confined(e, h->label, value), at);
 	}
 	ret->generated = value && STREQ(value, "generated");
-	if (ret->generated && (geteuid() != 0 || (h->in_userns && !h->stacked)))
+	if (ret->generated && !can_generate(h))
 		return err_at(e, err_apparmor_not_root(e), at);
 	if (ret->generated)
 		return 0;
+	if (!value && apparmor_is_loaded(root, DEFAULT_PROFILE) == 0 && can_generate(h) && has_parser(root)) {
+		log_info(l, "AppArmor profile %s is not loaded; the container gets one of its own", DEFAULT_PROFILE);
+		ret->generated = true;
+		return 0;
+	}
 	value = value ? value : DEFAULT_PROFILE;
 	r = check_loaded(value, at, root, e);
 	if (r < 0)

@@ -181,6 +181,25 @@ static void missing_profiles_are_named_with_a_remedy(void **state)
 	expect_error(&k, NULL, "profile-not-loaded", "lxc-container-default-cgns");
 }
 
+/* A host where nobody has loaded LXC's profiles still confines its containers. */
+static void without_the_default_profile_one_is_generated(void **state)
+{
+	auto_kernel struct kernel k;
+	struct apparmor_plan p;
+
+	if (geteuid() != 0)
+		unit_skip("needs root");
+	kernel_with_apparmor(&k);
+	put(&k, "sys/kernel/security/apparmor/profiles", "");
+	put(&k, "usr/sbin/apparmor_parser", "");
+	expect_error(&k, NULL, "profile-not-loaded", "lxc-container-default-cgns");
+	assert_int_equal(fchmodat(k.root, "usr/sbin/apparmor_parser", 0755, 0), 0);
+	assert_int_equal(plan(&k, NULL, &p, NULL), 0);
+	assert_true(p.generated);
+	assert_null(p.profile);
+	expect_error(&k, "lxc-container-default-cgns", "profile-not-loaded", "lxc-container-default-cgns");
+}
+
 static void unlistable_profiles_are_left_to_the_kernel(void **state)
 {
 	auto_kernel struct kernel k;
@@ -426,6 +445,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(without_apparmor_names_of_shipped_configs_only_warn),
 	cmocka_unit_test(loaded_profiles_are_taken),
 	cmocka_unit_test(missing_profiles_are_named_with_a_remedy),
+	cmocka_unit_test(without_the_default_profile_one_is_generated),
 	cmocka_unit_test(unlistable_profiles_are_left_to_the_kernel),
 	cmocka_unit_test(missing_mount_mediation_needs_consent),
 	cmocka_unit_test(confined_starter_hands_on_its_own_profile),

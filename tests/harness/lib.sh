@@ -12,7 +12,7 @@
 #
 # needs: skips the whole test, with the reason, when something is not there.
 # sandbox: runs the rest in private mount, network, ipc and pid namespaces with a /run, container directory and
-# bridge of its own; what the test leaves there (processes, cgroups, mounts, network devices, containers) is a
+# bridge of its own, where the host's files are read-only; what the test leaves there (processes, cgroups, mounts, network devices, containers) is a
 # failure of the test, and is removed.
 set -u
 LC_ALL=C.UTF-8
@@ -200,7 +200,11 @@ sandbox() {
 	unset LXC_MEMFD_REXEC LXC_CACHE_PATH
 	lxcpath=$TIFFIN_INST/var/lib/lxc
 	mkdir -p "$lxcpath" "$TIFFIN_INST/var/log/lxc"
+	# The host's files cannot be written in here, whatever goes wrong.
+	mount --bind "$TIFFIN_INST" "$TIFFIN_INST"
+	mount -o remount,bind,ro /
 	mount -t tmpfs -o mode=0755 tmpfs /run
+	mount -t tmpfs -o mode=1777 tmpfs /tmp
 	mount -t tmpfs -o mode=0711 tmpfs "$lxcpath"
 	mount -t tmpfs -o mode=0755 tmpfs "$TIFFIN_INST/var/log/lxc"
 	mkdir /run/test

@@ -24,6 +24,7 @@
 #include "lifecycle/instance.h"
 #include "lifecycle/revive.h"
 
+#define DYING_TIMEOUT_MS 1000
 #define DEFAULT_TIMEOUT_MS 10000
 
 static int timeout_of(const struct target *t)
@@ -80,6 +81,20 @@ static int fail_connect(const struct target *t, int r, struct err **e)
 	return err_set(e, -r, NULL, "the command socket of container %s cannot be used", t->name);
 }
 
+/* The kernel closes the sockets of a killed process a moment before the process is gone. A monitor that
+ * nothing answers for, though it has not recorded its end, is in that moment. */
+static void await_dying_monitor(const struct target *t)
+{
+	auto_close int pidfd = -EBADF;
+	pid_t pid;
+
+	if (!recorded_monitor(t->lxcpath, t->name, &pid))
+		return;
+	pidfd = proc_pidfd_open(pid);
+	if (pidfd >= 0)
+		(void)proc_pidfd_wait(pidfd, DYING_TIMEOUT_MS);
+}
+
 /* A connection to the container's monitor, started anew where it has died. */
 static int dial(const struct target *t, struct err **e)
 {
@@ -89,8 +104,11 @@ static int dial(const struct target *t, struct err **e)
 
 	command_address(t->lxcpath, t->name, address);
 	fd = socket_connect_abstract(address, SOCK_STREAM, timeout_of(t));
-	if (fd == -ECONNREFUSED && revive_monitor(t->lxcpath, t->name) > 0)
-		fd = socket_connect_abstract(address, SOCK_STREAM, timeout_of(t));
+	if (fd == -ECONNREFUSED) {
+		await_dying_monitor(t);
+		if (revive_monitor(t->lxcpath, t->name) > 0)
+			fd = socket_connect_abstract(address, SOCK_STREAM, timeout_of(t));
+	}
 	if (fd < 0)
 		return fail_connect(t, fd, e);
 	r = socket_peer(fd, &peer);
@@ -174,9 +192,8 @@ static int refused(const struct target *t, struct reply *r, struct err **e)
 	return rc;
 }
 
-/* One request and its reply. *ret is the caller's to release on success. */
-static int call(const struct target *t, int cmd, uintptr_t value, const void *data, size_t n, struct reply *ret,
-		struct err **e)
+static int exchange(const struct target *t, int cmd, uintptr_t value, const void *data, size_t n,
+		    struct reply *ret, struct err **e)
 {
 	auto_close int fd = dial(t, e);
 	int r;
@@ -186,7 +203,22 @@ static int call(const struct target *t, int cmd, uintptr_t value, const void *da
 	r = send_request(fd, cmd, value, data, n);
 	if (r < 0)
 		return fail_connect(t, r, e);
-	r = read_reply(fd, t, ret, e);
+	return read_reply(fd, t, ret, e);
+}
+
+/* One request and its reply. *ret is the caller's to release on success. */
+static int call(const struct target *t, int cmd, uintptr_t value, const void *data, size_t n, struct reply *ret,
+		struct err **e)
+{
+	auto_err struct err *first = NULL;
+	int r = exchange(t, cmd, value, data, n, ret, &first);
+
+	/* The monitor hung up in the middle: it has ended, or was killed and another can take over.
+	 * Who asks again learns which. */
+	if (r == -ECONNREFUSED)
+		r = exchange(t, cmd, value, data, n, ret, e);
+	else if (r < 0 && e)
+		*e = take_ptr(first);
 	if (r < 0)
 		return r;
 	return ret->head.ret < 0 ? refused(t, ret, e) : 0;

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+#include "harness/unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "kernel/proc.h"
+#include "kernel/socket.h"
+#include "lifecycle/sequence.h"
+
+struct run {
+	char *log;		/* shared page */
+	int fail_at;
+	struct sequence seq;
+};
+
+static void note(struct run *r, char c)
+{
+	r->log[strlen(r->log)] = c;
+}
+
+#define ROW(letter)                                                       \
+	static int run_##letter(struct run *r, struct err **e)            \
+	{                                                                 \
+		note(r, #letter[0]);                                      \
+		if (r->fail_at == #letter[0])                             \
+			return err_set(e, EBUSY, "row-failed", "row %s", #letter); \
+		return 0;                                                 \
+	}                                                                 \
+	attr_unused static void undo_##letter(struct run *r)                          \
+	{                                                                 \
+		note(r, (char)(#letter[0] - 32));                         \
+	}
+
+ROW(a)
+ROW(b)
+ROW(c)
+ROW(d)
+
+static int run_fd(struct run *r, struct err **e)
+{
+	note(r, 'p');
+	r->seq.out.fds[r->seq.out.n++] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return 0;
+}
+
+static int run_take(struct run *r, struct err **e)
+{
+	note(r, r->seq.in.n == 1 && fcntl(r->seq.in.fds[0], F_GETFD) >= 0 ? 't' : '!');
+	return 0;
+}
+
+static int run_exec(struct run *r, struct err **e)
+{
+	char *const argv[] = { (char *)"true", NULL };
+
+	note(r, 'x');
+	(void)execv("/bin/true", argv);
+	return err_set(e, errno, NULL, "cannot execute");
+}
+
+static int run_die(struct run *r, struct err **e)
+{
+	_exit(3);
+}
+
+static const struct step good[] = {
+	{ SIDE_MONITOR, "doing a", NULL, run_a, undo_a }, { SIDE_INIT, "doing b", NULL, run_b, NULL },
+	{ SIDE_INIT, "making an fd", NULL, run_fd, NULL }, { SIDE_MONITOR, "taking it", NULL, run_take, NULL },
+	{ SIDE_MONITOR, "doing c", NULL, run_c, undo_c }, { SIDE_INIT, "doing d", NULL, run_d, NULL },
+	{ SIDE_INIT, "executing", NULL, run_exec, NULL },
+};
+static const struct step dying[] = {
+	{ SIDE_MONITOR, "doing a", NULL, run_a, undo_a },
+	{ SIDE_INIT, "doing the deadly thing", NULL, run_die, NULL },
+	{ SIDE_INIT, "executing", NULL, run_exec, NULL },
+};
+
+static int play(const struct step *steps, size_t n, int fail_at, char *log, struct err **e)
+{
+	int *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), pair[2], r, status;
+	struct run run = { .log = (char *)(page + 1), .fail_at = fail_at };
+	pid_t pid;
+
+	assert_int_equal(socket_pair(SOCK_SEQPACKET, pair, NULL), 0);
+	run.seq = (struct sequence){ .steps = steps, .n = n, .fd = pair[0], .at = page };
+	pid = proc_clone(0, -1, NULL, NULL);
+	if (pid == 0) {
+		struct err *mine = NULL;
+
+		(void)close(pair[0]);
+		run.seq.fd = pair[1];
+		(void)seq_run_init(&run.seq, 0, &run, &mine);
+		_exit(1);
+	}
+	(void)close(pair[1]);
+	r = seq_run_monitor(&run.seq, n, &run, e);
+	(void)close(pair[0]);
+	(void)proc_wait(pid, &status);
+	if (r < 0)
+		seq_undo(&run.seq, &run);
+	(void)snprintf(log, 64, "%s", run.log);
+	(void)munmap(page, 4096);
+	return r;
+}
+
+static void rows_run_in_order_on_both_sides(void **state)
+{
+	char log[64];
+
+	assert_int_equal(play(good, ARRAY_SIZE(good), 0, log, NULL), 0);
+	assert_string_equal(log, "abptcdx");
+}
+
+static void failure_of_init_arrives_and_the_monitor_undoes(void **state)
+{
+	auto_err struct err *e = NULL;
+	char log[64];
+
+	assert_int_equal(play(good, ARRAY_SIZE(good), 'd', log, &e), -EBUSY);
+	assert_string_equal(log, "abptcdCA");
+	assert_err_id(e, "row-failed");
+	assert_err_has(e, "doing d");
+}
+
+static void failure_of_the_monitor_undoes_its_own_row_too(void **state)
+{
+	auto_err struct err *e = NULL;
+	char log[64];
+
+	assert_int_equal(play(good, ARRAY_SIZE(good), 'c', log, &e), -EBUSY);
+	assert_string_equal(log, "abptcCA");
+	assert_err_has(e, "doing c");
+}
+
+static void death_of_init_names_its_row(void **state)
+{
+	auto_err struct err *e = NULL;
+	char log[64];
+
+	assert_true(play(dying, ARRAY_SIZE(dying), 0, log, &e) < 0);
+	assert_err_id(e, "init-died");
+	assert_err_has(e, "doing the deadly thing");
+	assert_string_equal(log, "aA");
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(rows_run_in_order_on_both_sides),
+	cmocka_unit_test(failure_of_init_arrives_and_the_monitor_undoes),
+	cmocka_unit_test(failure_of_the_monitor_undoes_its_own_row_too),
+	cmocka_unit_test(death_of_init_names_its_row),
+};
+UNIT_MAIN(tests)

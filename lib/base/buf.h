@@ -24,7 +24,7 @@ void buf_add(struct buf *b, const void *p, size_t n);
 void buf_adds(struct buf *b, const char *s);
 void buf_addc(struct buf *b, char c);
 void buf_addf(struct buf *b, const char *fmt, ...) attr_printf(2, 3);
-void buf_vaddf(struct buf *b, const char *fmt, va_list ap);
+void buf_vaddf(struct buf *b, const char *fmt, va_list ap) attr_printf(2, 0);
 /* Removes the first n bytes. */
 void buf_consume(struct buf *b, size_t n);
 static inline bool buf_ok(const struct buf *b)

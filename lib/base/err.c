@@ -77,7 +77,7 @@ static int result(int num)
 	return num > 0 ? -num : -EIO;
 }
 
-static char *format(const char *fmt, va_list ap)
+static attr_printf(1, 0) char *format(const char *fmt, va_list ap)
 {
 	char *s = NULL;
 
@@ -106,7 +106,7 @@ int err_set(struct err **e, int num, const char *id, const char *fmt, ...)
 	return result(num);
 }
 
-static int wrap(struct err **e, int r, struct origin at, const char *fmt, va_list ap)
+static attr_printf(4, 0) int wrap(struct err **e, int r, struct origin at, const char *fmt, va_list ap)
 {
 	auto_free char *what = format(fmt, ap), *where = NULL;
 	struct err *l;

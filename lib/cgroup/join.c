@@ -16,7 +16,6 @@
 static int join_line(struct cgroups *g, char *line, const char *pid, struct err **e)
 {
 	char *controllers = strchr(line, ':'), *path;
-	auto_free char *procs = NULL;
 	struct hierarchy *h;
 	auto_close int dir = -EBADF;
 	int r;

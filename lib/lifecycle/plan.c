@@ -208,7 +208,6 @@ static int plan_init(struct run *r, struct err **e)
 static int plan_seccomp(struct run *r, struct err **e)
 {
 	auto_free char *dir = NULL;
-	auto_close int fd = -EBADF;
 
 	if (!r->conf->seccomp_profile.v)
 		return 0;

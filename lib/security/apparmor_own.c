@@ -233,7 +233,7 @@ int apparmor_own_load(struct apparmor_own *o, struct err **e)
 
 void apparmor_own_unload(struct apparmor_own *o)
 {
-	auto_free char *ns = NULL, *file = NULL, *dir = NULL;
+	auto_free char *ns = NULL, *dir = NULL;
 
 	if (o->ns && asprintf(&ns, NAMESPACES "%s", o->ns) >= 0)
 		(void)rmdir(ns);

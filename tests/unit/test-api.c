@@ -755,6 +755,7 @@ static void full_disk_in_create_is_named(void **state)
 	auto_free char *small = path_join(tmp, "small");
 
 	needs_root();
+	assert_non_null(t);
 	assert_int_equal(mkdir(small, 0755), 0);
 	unit_child_ns(0, full_disk, NULL);
 }

@@ -183,6 +183,7 @@ static void planted_files_are_refused(void **state)
 	assert_true(log_open(&p->log, fifo, &e) < 0);
 	auto_close int reader = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
+	assert_true(reader >= 0);
 	assert_int_equal(log_open(&p->log, fifo, &e), -EINVAL);
 	assert_err_id(e, "not-a-regular-file");
 	assert_true(log_open(&p->log, p->dir, &e) < 0);

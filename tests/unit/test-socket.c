@@ -57,6 +57,7 @@ static void the_address_has_no_trailing_nul(void **state)
 	auto_close int listener = socket_listen_abstract(name, SOCK_STREAM, 5, NULL);
 	auto_fclose FILE *f = fopen("/proc/net/unix", "re");
 
+	assert_true(listener >= 0);
 	assert_non_null(f);
 	(void)snprintf(wanted, sizeof(wanted), " @%s\n", name);
 	while (fgets(line, sizeof(line), f))
@@ -114,6 +115,7 @@ static void connecting_to_a_full_backlog_times_out(void **state)
 	auto_close int listener = socket_listen_abstract(name, SOCK_STREAM, 1, NULL);
 	int64_t began = now_ms();
 
+	assert_true(listener >= 0);
 	for (; n < 64 && r >= 0; n++)
 		r = fds[n] = socket_connect_abstract(name, SOCK_STREAM, 100);
 	for (int i = 0; i < n; i++)

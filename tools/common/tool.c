@@ -72,7 +72,7 @@ static int usage_chain(struct tool *t, struct err **e)
 	return -1;
 }
 
-static void set_formatted(struct err **e, const char *fmt, va_list ap)
+static attr_printf(2, 0) void set_formatted(struct err **e, const char *fmt, va_list ap)
 {
 	auto_free char *text = NULL;
 

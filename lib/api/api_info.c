@@ -9,8 +9,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "handle.h"
-#include "kernel/ns.h"
-#include "kernel/proc.h"
+#include "inside.h"
 #include "network/network.h"
 #include "vtable.h"
 
@@ -105,27 +104,12 @@ bool api_may_control(struct lxc_container *c)
 	return call_end(&k, r, "cannot control %s", k.name) == 0;
 }
 
-/* init's network namespace. The pidfd shows afterwards that the number meant init all the while. */
 static int open_netns(struct call *k)
 {
-	auto_close int pidfd = client_init_pidfd(&k->target, &k->e), ns = -EBADF;
-	pid_t pid;
-	int r;
+	auto_inside struct inside in = INSIDE_INIT;
+	int r = inside_open(k, &in);
 
-	if (pidfd < 0)
-		return pidfd;
-	r = client_init_pid(&k->target, &pid, &k->e);
-	if (r < 0)
-		return r;
-	ns = ns_open(pid, NS_NET, &k->e);
-	if (ns < 0)
-		return ns;
-	if (proc_pidfd_wait(pidfd, 0) != 0) {
-		int dead = err_not_running(&k->e, k->name);
-
-		return dead;
-	}
-	return take_fd(&ns);
+	return r < 0 ? r : inside_ns(k, &in, NS_NET);
 }
 
 char **api_get_interfaces(struct lxc_container *c)

@@ -286,7 +286,6 @@ static const char *const extensions[] = {
 	"seccomp_allow_deny_syntax",
 	"devpts_fd",
 	"seccomp_notify_fd_active",
-	"seccomp_proxy_send_notify_fd",
 	"idmapped_mounts",
 	"idmapped_mounts_v2",
 	"core_scheduling",

@@ -55,43 +55,6 @@ bool api_snapshot_destroy_all(struct lxc_container *c)
 	return refuse(c, "snapshots") == 0;
 }
 
-bool api_add_device_node(struct lxc_container *c, const char *src_path, const char *dest_path)
-{
-	return refuse(c, "devices added to running containers") == 0;
-}
-
-bool api_remove_device_node(struct lxc_container *c, const char *src_path, const char *dest_path)
-{
-	return refuse(c, "devices added to running containers") == 0;
-}
-
-bool api_attach_interface(struct lxc_container *c, const char *dev, const char *dst_dev)
-{
-	return refuse(c, "interfaces moved into running containers") == 0;
-}
-
-bool api_detach_interface(struct lxc_container *c, const char *dev, const char *dst_dev)
-{
-	return refuse(c, "interfaces moved out of running containers") == 0;
-}
-
-int api_mount(struct lxc_container *c, const char *source, const char *target, const char *filesystemtype,
-	      unsigned long mountflags, const void *data, struct lxc_mount *mnt)
-{
-	if (!c)
-		return -EINVAL;
-	(void)refuse(c, "mounts into running containers");
-	return -1;
-}
-
-int api_umount(struct lxc_container *c, const char *target, unsigned long mountflags, struct lxc_mount *mnt)
-{
-	if (!c)
-		return -EINVAL;
-	(void)refuse(c, "unmounts in running containers");
-	return -1;
-}
-
 bool api_checkpoint(struct lxc_container *c, char *directory, bool stop, bool verbose)
 {
 	return refuse(c, "checkpoints") == 0;

@@ -58,11 +58,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	auto_conf struct conf *c = conf_new();
 	auto_free char *before = c ? values(c) : NULL;
 	bool comparable = true;
-	char *save = NULL;
+	char *rest = input, *line;
 
 	if (!input || !c || strstr(input, "lxc.include"))
 		return 0;
-	for (char *line = strtok_r(input, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+	for (line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
 		auto_buf struct buf b = BUF_INIT((size_t)16 << 20);
 		auto_free char *after = NULL;
 		auto_err struct err *e = NULL;

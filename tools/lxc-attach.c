@@ -198,6 +198,7 @@ int main(int argc, char *argv[])
 	struct lxc_container *c;
 	int r;
 
+	tool_fill_stdio();
 	if (lxcext_protect_self(argv) < 0)
 		return tool_failed(&(struct tool){ .def = &def }, NULL, "cannot protect the program's file");
 	if (tool_begin(&t, &def, &a, argc, argv, &r)) {

@@ -48,5 +48,8 @@ int main(int argc, char *argv[])
 			puts(listed[i]);
 	else
 		r = show(word);
-	return fflush(stdout) == 0 ? r : EXIT_FAILURE;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return r;
+	fprintf(stderr, "lxc-config: cannot write the output: %s\n", strerror(errno));
+	return EXIT_FAILURE;
 }

@@ -24,6 +24,7 @@
 #include "base/num.h"
 #include "base/strv.h"
 #include "base/vec.h"
+#include "common/tool.h"
 
 #define PROG "lxc-usernsexec"
 #define SUBID_MAX (4U << 20)
@@ -310,8 +311,10 @@ static int parse(struct settings *s, int argc, char **argv)
 int main(int argc, char *argv[])
 {
 	struct settings s = { .uid = 0 };
-	int r = parse(&s, argc, argv);
+	int r;
 
+	tool_fill_stdio();
+	r = parse(&s, argc, argv);
 	if (r < 0)
 		r = run(&s);
 	VEC_DONE(&s.map.uid);

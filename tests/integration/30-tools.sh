@@ -171,7 +171,7 @@ is "$out" "uid=1000 gid=1001" "are taken, without further groups"
 fails 0 "some namespaces" lxc-attach -n "$one" -s 'UTSNAME|NETWORK' -- sh -c 'hostname; ls /proc/1/root >/dev/null && ls -d /run/test'
 is "$out" "$one
 /run/test" "leave the others as they were"
-succeeds "lxc-attach -L" script -qec "lxc-attach -n $one -L /run/test/log -- echo logged" /dev/null
+succeeds "lxc-attach -L" sh -c "sleep 1 | script -qec 'lxc-attach -n $one -L /run/test/log -- echo logged' /dev/null"
 is "$(tr -d '\r' </run/test/log)" "logged" "writes what the terminal shows"
 is "$(stat -c %a /run/test/log)" 640 "to a file of its own"
 ln -s log /run/test/link
@@ -179,6 +179,12 @@ fails 1 "a log through a link" lxc-attach -n "$one" -L /run/test/link -- true
 mkfifo /run/test/fifo
 fails 1 "a fifo as the log" lxc-attach -n "$one" -L /run/test/fifo -- true
 like "$err" 'cannot open the log|not a regular file' "is refused"
+fails 0 "closed descriptors" sh -c "lxc-attach -n $one -- readlink /proc/self/fd/0 <&-"
+is "$out" "/dev/null" "are not filled with something of ours"
+fails 0 "closed output" sh -c "lxc-attach -n $one -- sh -c 'where=\$(readlink /proc/\$\$/fd/1); echo \$where >&2' >&-"
+is "$err" "/dev/null" "is not either"
+fails 1 "output that cannot be written" sh -c 'lxc-ls >/dev/full'
+like "$err" 'cannot write the output: No space left' "is an error"
 succeeds "lxc-freeze" lxc-freeze -n "$one"
 fails 0 "lxc-info -s" lxc-info -n "$one" -s
 is "$out" "State:          FROZEN" "shows it"

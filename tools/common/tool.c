@@ -2,6 +2,7 @@
 /* Copyright (C) The Tiffin authors */
 #include "common/tool.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,6 +236,19 @@ static int parse(struct tool *t, int argc, char **argv)
 	return e ? usage_chain(t, &e) : r;
 }
 
+void tool_fill_stdio(void)
+{
+	int fd;
+
+	/* Opened the wrong way round, so that reading and writing fail as they would on nothing. */
+	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO) {
+		(void)close(fd);
+		if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return;
+	}
+	fd_close(fd);
+}
+
 static bool start_log(struct tool *t)
 {
 	struct lxc_log log = {
@@ -259,6 +273,7 @@ bool tool_begin(struct tool *t, const struct tool_def *def, void *data, int argc
 	auto_err struct err *e = NULL;
 	int r;
 
+	tool_fill_stdio();
 	t->def = def;
 	t->data = data;
 	*ret_exit = EXIT_FAILURE;

@@ -45,6 +45,9 @@ struct tool {
 
 #define TOOL_DEF(...) { .opts = opt_table, .n_opts = ARRAY_SIZE(opt_table), __VA_ARGS__ }
 
+/* Puts something into those of the descriptors 0, 1 and 2 that are closed: else the next thing that is
+ * opened lands there, and is inherited by a container. tool_begin does it. */
+void tool_fill_stdio(void);
 /* Parses the command line and starts the log. True: go on; false: leave with *ret_exit. */
 bool tool_begin(struct tool *t, const struct tool_def *def, void *data, int argc, char **argv, int *ret_exit);
 void tool_done(struct tool *t);

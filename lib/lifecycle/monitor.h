@@ -15,6 +15,7 @@ struct monitor {
 	struct console *console;
 	struct seccomp_proxy *proxy;
 	struct source *init_source;
+	struct source *client_source;	/* who waits for the start to be done */
 	int instance_fd;		/* directory of the state file */
 	bool cancelled;			/* the start was called off */
 	bool ending;			/* init is gone: nothing can be stopped any more */

@@ -84,6 +84,8 @@ static int report(struct supervisor *s, struct err *e, int error_num)
 	else if (!s->head.quiet)
 		err_print(stderr, s->head.prog ? s->head.prog : "lxc-start", e, false);
 	err_free(e);
+	loop_remove(s->m.client_source);
+	s->m.client_source = NULL;
 	fd_replace(&s->status_fd, -EBADF);
 	return EXIT_INTERNAL;
 }
@@ -107,6 +109,9 @@ static int read_launch(struct supervisor *s, struct err **e)
 		s->status_fd = SUPERVISE_STATUS_FD;
 		(void)fcntl(s->status_fd, F_SETFD, FD_CLOEXEC);
 	}
+	/* A daemon holds nothing of its starter's open. */
+	if (!s->head.foreground || s->head.close_fds)
+		(void)proc_close_fds(SUPERVISE_STATUS_FD, (const int[]){ SUPERVISE_STATUS_FD }, s->head.status);
 	return 0;
 }
 
@@ -240,6 +245,20 @@ static int on_signal(struct loop *l, struct source *src, uint32_t events, void *
 	return 0;
 }
 
+/* Who asked for the start has gone before it was done (Ctrl-C, kill): it is called off. */
+static int on_client_gone(struct loop *l, struct source *src, uint32_t events, void *arg)
+{
+	struct monitor *m = arg;
+
+	loop_remove(src);
+	m->client_source = NULL;
+	if (m->r->state == STATE_STARTING && !m->ending) {
+		m->cancelled = true;
+		loop_stop(l, -ECANCELED);
+	}
+	return 0;
+}
+
 static int make_loop(struct supervisor *s, const sigset_t *mask, struct err **e)
 {
 	struct run *r = s->m.r;
@@ -247,6 +266,8 @@ static int make_loop(struct supervisor *s, const sigset_t *mask, struct err **e)
 
 	if (rc == 0)
 		rc = loop_add_signals(s->m.loop, mask, on_signal, &s->m, e);
+	if (rc == 0 && s->status_fd >= 0)
+		rc = loop_add(s->m.loop, s->status_fd, false, EPOLLRDHUP, on_client_gone, &s->m, &s->m.client_source, e);
 	if (rc < 0)
 		return rc;
 	rc = instance_dir(r->rundir, r->lxcpath, r->name, true, e);
@@ -277,6 +298,8 @@ static int stay(struct supervisor *s, struct err **e)
 		rc = monitor_set_state(r, STATE_RUNNING, e);
 	if (rc < 0)
 		return rc;
+	loop_remove(m->client_source);
+	m->client_source = NULL;
 	tell(s, STATUS_RUNNING, 0, NULL, 0);
 	if (!s->head.foreground)
 		fd_replace(&s->status_fd, -EBADF);

@@ -227,10 +227,10 @@ int api_get_config_item(struct lxc_container *c, const char *key, char *retv, in
 	if (r >= 0 && !buf_ok(&b))
 		r = err_no_memory(&k.e);
 	if (r < 0) {
-		bool no_conf = err_is(k.e, "no-configuration");
+		bool no_conf = err_is(k.e, "no-configuration"), unknown = err_is(k.e, "unknown-key");
 
 		r = call_end(&k, r, "cannot read %s of %s", key, k.name);
-		return no_conf ? -1 : r == -ENOENT ? -EINVAL : r;
+		return no_conf ? -1 : unknown ? -EINVAL : r;
 	}
 	(void)call_end(&k, 0, NULL);
 	return give_value(&b, key_truncates(key), retv, inlen);

@@ -233,11 +233,11 @@ static int get_net(const struct key_ctx *x, struct buf *b, struct err **e)
 	if (r < 0)
 		return r;
 	n = net_find(x->c, index);
-	if (!nk || !n)
-		return err_set(e, nk ? EINVAL : ENOENT, "unknown_key",
-			       nk ? "%s has no value: there is no such interface" :
-				    "%s is an interface; read its properties, such as lxc.net.0.type",
-			       x->key);
+	if (!nk)
+		return err_set(e, ENOENT, "key_not_readable",
+			       "%s is an interface; read its properties, such as lxc.net.0.type", x->key);
+	if (!n)
+		return err_set(e, EINVAL, "net_missing", "%s has no value: there is no such interface", x->key);
 	y.base = n;
 	return fits(nk, n) ? nk->k.type->get(&y, b, e) : mismatch(x, nk, n, e);
 }

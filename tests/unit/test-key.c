@@ -441,6 +441,21 @@ static void interfaces_keep_their_keys_in_any_order(void **state)
 	assert_int_equal(c->nets.n, 0);
 }
 
+static void whole_interfaces_have_no_value(void **state)
+{
+	auto_conf struct conf *c = conf_new();
+	auto_buf struct buf b = BUF_INIT(256);
+	auto_err struct err *e = NULL;
+
+	set(c, "lxc.net.0.type", "veth");
+	assert_int_equal(key_get(c, "lxc.net.0", &b, &e), -ENOENT);
+	assert_err_id(e, "key-not-readable");
+	assert_int_equal(key_get(c, "lxc.net.1.type", &b, NULL), -EINVAL);
+	assert_int_equal(key_get(c, "lxc.include", &b, NULL), -ENOSYS);
+	assert_int_equal(key_get(c, "lxc.hook", &b, NULL), -EINVAL);
+	assert_int_equal(key_get(c, "lxc.nope", &b, NULL), -ENOENT);
+}
+
 static void interface_types_have_their_own_keys(void **state)
 {
 	static const struct {
@@ -584,6 +599,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(capability_modes_exclude_each_other),
 	cmocka_unit_test(variable_without_value_comes_from_the_environment),
 	cmocka_unit_test(interfaces_keep_their_keys_in_any_order),
+	cmocka_unit_test(whole_interfaces_have_no_value),
 	cmocka_unit_test(interface_types_have_their_own_keys),
 	cmocka_unit_test(hardware_address_templates_are_filled_as_unicast),
 	cmocka_unit_test(broadcast_follows_the_prefix),

@@ -16,8 +16,8 @@
 static void become_user(const char *home)
 {
 	CHECK(setenv("HOME", home, 1) == 0);
-	if (geteuid() == 0)
-		CHECK(seteuid(65534) == 0);
+	if (geteuid() == 0 && seteuid(65534) < 0)
+		unit_skip("needs a second user id");
 }
 
 static char *home_with(const char *text)
@@ -152,8 +152,8 @@ static void rundir_child(void *arg)
 	auto_free char *dir = NULL, *want = NULL;
 	struct err *e = NULL;
 
-	if (geteuid() == 0)
-		CHECK(setegid(65534) == 0);
+	if (geteuid() == 0 && setegid(65534) < 0)
+		unit_skip("needs a second group id");
 	become_user(arg);
 	CHECK(setenv("XDG_RUNTIME_DIR", "/xdg/1", 1) == 0);
 	dir = system_rundir(&e);

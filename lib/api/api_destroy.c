@@ -111,6 +111,12 @@ static int destroy_files(struct call *k, const struct conf *conf, int parent, in
 		/* The administrator manages this one: LXC's hooks have run, and that is all. */
 		if (!conf->rootfs_managed.v)
 			return 0;
+	}
+	/* Asked before the first file goes: half a container is worse than a whole one. */
+	r = storage_no_mounts(dirfd, &k->e);
+	if (r < 0)
+		return r;
+	if (conf) {
 		r = storage_destroy(conf, k->dir, &k->log, &k->e);
 		if (r < 0)
 			return err_wrap(&k->e, r, "deleting the root file system");

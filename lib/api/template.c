@@ -190,6 +190,10 @@ static int run(const char *program, char *const *argv, const struct template_run
 		n = read(from_child, &failed, sizeof(failed));
 	} while (n < 0 && errno == EINTR);
 	r = proc_wait(pid, ret_status);
+	if (n == (ssize_t)sizeof(failed) && failed == ENOENT && access(program, F_OK) == 0)
+		return err_program_interpreter_missing(e, program);
+	if (n == (ssize_t)sizeof(failed) && failed == ENOEXEC)
+		return err_template_no_program(e, program);
 	if (n == (ssize_t)sizeof(failed))
 		return err_set(e, failed, NULL, "cannot execute %s", program);
 	return r < 0 ? err_set(e, -r, NULL, "cannot see the end of %s", program) : 0;

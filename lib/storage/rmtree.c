@@ -19,6 +19,8 @@
 #include "base/cleanup.h"
 #include "base/compiler.h"
 #include "base/path.h"
+#include "kernel/mountinfo.h"
+#include "kernel/openat.h"
 #include "storage/storage.h"
 
 #define DEPTH_MAX 100
@@ -119,8 +121,11 @@ static int fail(struct removal *rm, int dirfd, const char *name, int r)
 	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", dirfd);
 	n = readlink(link, path, sizeof(path) - 1);
 	path[n < 0 ? 0 : n] = '\0';
-	if (r == -EXDEV || r == -EBUSY)
-		return err_rmtree_mount(rm->e, path, name);
+	if (r == -EXDEV || r == -EBUSY) {
+		auto_free char *full = path_join(path, name);
+
+		return full ? err_rmtree_mount(rm->e, full) : err_no_memory(rm->e);
+	}
 	return err_set(rm->e, -r, NULL, "cannot remove %s/%s", path, name);
 }
 
@@ -219,6 +224,20 @@ static int empty_dir(struct removal *rm, int fd, unsigned depth)
 	return r;
 }
 
+int storage_no_mounts(int fd, struct err **e)
+{
+	auto_mountinfo struct mountinfo m = { 0 };
+	auto_free char *dir = fd_path(fd);
+
+	/* Without /proc the removal itself still stops at mounts. */
+	if (!dir || mountinfo_read(&m, NULL) < 0)
+		return 0;
+	for (size_t i = 0; i < m.n; i++)
+		if (!STREQ(m.v[i].point, dir) && mountinfo_is_below(&m.v[i], dir))
+			return err_rmtree_mount(e, m.v[i].point);
+	return 0;
+}
+
 int storage_rmtree(int parent_fd, const char *name, struct err **e)
 {
 	struct removal rm = { .top = -EBADF, .e = e };
@@ -237,7 +256,9 @@ int storage_rmtree(int parent_fd, const char *name, struct err **e)
 	if (top < 0)
 		return fail(&rm, parent_fd, name, top);
 	rm.top = top;
-	r = empty_dir(&rm, top, 0);
+	r = storage_no_mounts(top, e);
+	if (r == 0)
+		r = empty_dir(&rm, top, 0);
 	if (r < 0)
 		return r;
 	r = unlink_one(parent_fd, name, AT_REMOVEDIR);

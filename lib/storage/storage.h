@@ -44,3 +44,6 @@ int storage_destroy(const struct conf *c, const char *dir, struct log *l, struct
 /* Removes a whole tree by directory fd: never follows a symlink, never crosses a mount, clears
  * immutable flags, removes subvolumes. 0 or the first -errno with the path in *e. */
 int storage_rmtree(int parent_fd, const char *name, struct err **e);
+/* Fails with err_rmtree_mount if anything is mounted below the directory behind fd, as this process
+ * sees it. storage_rmtree asks first, so that it deletes all or nothing of a tree. */
+int storage_no_mounts(int fd, struct err **e);

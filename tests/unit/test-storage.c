@@ -290,6 +290,7 @@ static void in_mount_ns(void *arg)
 	CHECK(storage_rmtree(top, "tree", &e) < 0);
 	CHECK(err_is(e, "rmtree-mount"));
 	CHECK(stat(file, &st) == 0);
+	CHECK(is_there("tree/a-file"));
 	CHECK(umount2(mnt, MNT_DETACH) == 0);
 	CHECK(storage_rmtree(top, "tree", NULL) == 0);
 }
@@ -298,6 +299,7 @@ static void rmtree_stops_at_a_mount(void **state)
 {
 	make_dir("tree");
 	make_dir("tree/mnt");
+	unit_write(tmp, "tree/a-file", "x");
 	unit_child_ns(0, in_mount_ns, NULL);
 	assert_false(is_there("tree"));
 }

@@ -202,6 +202,16 @@ void err_role(struct err *e, const char *who)
 			e->who = who;
 }
 
+void err_move(struct err **e, struct err *from)
+{
+	if (!e) {
+		err_free(from);
+		return;
+	}
+	err_free(*e);
+	*e = from;
+}
+
 void err_free(struct err *e)
 {
 	while (e) {

@@ -48,6 +48,8 @@ int err_hint(struct err **e, int r, const char *fmt, ...) attr_printf(3, 4);
 int err_more(struct err **e, int r, const char *fmt, ...) attr_printf(3, 4);
 /* Names the process role of all links of *e that have none. */
 void err_role(struct err *e, const char *who);
+/* Makes from the error in *e, in the place of one that is there; e may be NULL: from is released. */
+void err_move(struct err **e, struct err *from);
 void err_free(struct err *e);
 static inline void auto_err_fn(struct err **e)
 {

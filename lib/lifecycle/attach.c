@@ -327,12 +327,7 @@ static int take_frame(const char *p, ssize_t n, struct err **e)
 	if (!theirs)
 		return err_set(e, ECHILD, NULL, "the attached process ended before it ran anything");
 	num = err_root(theirs)->num > 0 ? err_root(theirs)->num : EIO;
-	if (e) {
-		err_free(*e);
-		*e = theirs;
-	} else {
-		err_free(theirs);
-	}
+	err_move(e, theirs);
 	return -num;
 }
 
@@ -446,11 +441,9 @@ int attach_run(const struct target *t, const struct conf *conf, lxc_attach_optio
 		}
 	}
 	ctx_done(&a);
-	if (r < 0 && e) {
-		err_free(*e);
-		*e = mine;
-		mine = NULL;
-	}
-	err_free(mine);
+	if (r < 0)
+		err_move(e, mine);
+	else
+		err_free(mine);
 	return r;
 }

@@ -177,12 +177,7 @@ static int refused(const struct target *t, struct reply *r, struct err **e)
 	struct err *theirs = r->head.len > 0 ? err_unpack(r->data, (size_t)r->head.len) : NULL;
 
 	if (theirs) {
-		if (e) {
-			err_free(*e);
-			*e = theirs;
-			theirs = NULL;
-		}
-		err_free(theirs);
+		err_move(e, theirs);
 	} else if (rc == -EPERM || rc == -EACCES) {
 		(void)err_monitor_refused(e, t->name);
 	} else {
@@ -236,10 +231,7 @@ int client_state(const struct target *t, enum lxc_state *ret, struct err **e)
 		return 0;
 	}
 	if (rc < 0) {
-		if (e)
-			*e = mine;
-		else
-			err_free(mine);
+		err_move(e, mine);
 		return rc;
 	}
 	state = INT_FROM_PTR(r.head.value);
@@ -348,10 +340,7 @@ int client_stop(const struct target *t, struct err **e)
 		return 0;
 	}
 	if (fd < 0) {
-		if (e)
-			*e = mine;
-		else
-			err_free(mine);
+		err_move(e, mine);
 		return fd;
 	}
 	r = send_request(fd, CMD_STOP, 0, NULL, 0);

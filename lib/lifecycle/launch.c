@@ -131,12 +131,7 @@ static int take_error(const char *p, size_t n, struct err **e)
 
 	if (!theirs)
 		return err_set(e, EPROTO, NULL, "the supervisor sent a malformed error");
-	if (!e) {
-		err_free(theirs);
-		return -num;
-	}
-	err_free(*e);
-	*e = theirs;
+	err_move(e, theirs);
 	return -num;
 }
 

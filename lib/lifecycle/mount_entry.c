@@ -390,9 +390,9 @@ int mount_entries_attach(struct run *r, int root_fd, struct err **e)
 			continue;
 		}
 		if (rc < 0) {
-			err_free(*e);
-			*e = mine;
-			return err_wrap_at(e, rc, m->at, "mounting %s on %s", m->source, m->target);
+			err_wrap_at(&mine, rc, m->at, "mounting %s on %s", m->source, m->target);
+			err_move(e, mine);
+			return rc;
 		}
 	}
 	return 0;

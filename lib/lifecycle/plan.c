@@ -198,10 +198,8 @@ static int plan_init(struct run *r, struct err **e)
 	rc = init_check(root, storage_source(r->storage), r->argv.v[0], &mine);
 	if (rc < 0 && r->from_config && c->init_cmd.v)
 		err_at(&mine, rc, c->init_cmd.at);
-	if (rc < 0 && e) {
-		*e = mine;
-		mine = NULL;
-	}
+	if (rc < 0)
+		err_move(e, take_ptr(mine));
 	return rc;
 }
 

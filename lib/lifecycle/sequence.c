@@ -102,13 +102,9 @@ static int hear(struct sequence *s, struct run *r, char *ret_what, struct err **
 	theirs = err_unpack(buf + 1, (size_t)n - 1);
 	if (!theirs)
 		return err_set(e, EPROTO, NULL, "the container's first process sent a malformed error");
-	if (!e) {
-		err_free(theirs);
-		return -EIO;
-	}
-	err_free(*e);
-	*e = theirs;
-	return theirs->num > 0 ? -theirs->num : -EIO;
+	n = theirs->num > 0 ? -theirs->num : -EIO;
+	err_move(e, theirs);
+	return (int)n;
 }
 
 static int wait_turn(struct sequence *s, struct run *run, struct err **e)

@@ -134,8 +134,7 @@ static int mount_devpts(struct run *r, int dev, struct err **e)
 			break;
 	}
 	if (fd < 0) {
-		if (e)
-			*e = mine;
+		err_move(e, mine);
 		return fd;
 	}
 	err_free(mine);

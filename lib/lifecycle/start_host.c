@@ -241,12 +241,10 @@ static int clone_init(struct run *r, struct err **e)
 		err_free(mine);
 		return err_no_user_namespace(e, why ? why : "the kernel refuses");
 	}
-	if (pid < 0 && e) {
-		err_free(*e);
-		*e = mine;
-		mine = NULL;
-	}
-	err_free(mine);
+	if (pid < 0)
+		err_move(e, mine);
+	else
+		err_free(mine);
 	return pid;
 }
 

@@ -307,6 +307,23 @@ static int stay(struct supervisor *s, struct err **e)
 	return loop_run(m->loop);
 }
 
+/* Init ended before it could say why: the signal that ended it may. */
+static void explain_death(struct run *r, int rc, struct err **e)
+{
+	int sig;
+
+	if (!err_is(*e, "init-died"))
+		return;
+	host_kill_init(r);
+	sig = r->exit_status > 0 && WIFSIGNALED(r->exit_status) ? WTERMSIG(r->exit_status) : 0;
+	if (sig == SIGSYS)
+		(void)err_wrap_at(e, err_init_killed_by_policy(e, err_root(*e)->what, r->conf->seccomp_profile.v ?
+										   r->conf->seccomp_profile.v : "the policy"),
+				  r->conf->seccomp_profile.at, "setting up the container");
+	else if (sig)
+		(void)err_wrap(e, rc, "waiting for a process that ended by signal %d (%s)", sig, strsignal(sig));
+}
+
 /* One life of the container; true if it wants another. */
 static bool live(struct supervisor *s, int *ret)
 {
@@ -315,6 +332,7 @@ static bool live(struct supervisor *s, int *ret)
 	int rc = start_run(r, &e), status;
 
 	if (rc < 0) {
+		explain_death(r, rc, &e);
 		stop_failed_start(&s->m, e);
 		status = r->exit_status;
 		*ret = report(s, e, status > 0 ? status : 1);

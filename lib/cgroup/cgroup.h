@@ -59,11 +59,12 @@ int cgroup_remove(struct cgroups *g, struct err **e);
 /* Only what belongs to the payload: at reboot, before cgroup_create makes it anew, and before
  * cgroup_retire. */
 int cgroup_remove_payload(struct cgroups *g, struct err **e);
-/* The monitor's last act: removes its own directory without the wait that moving out of it costs.
- * A child that is born outside (and keeps all open descriptors, so that a client sees the end of
- * the command socket only after it) waits for the caller's end and removes the directory. On
- * success the caller exits at once with _exit. Where that cannot be, it is done as cgroup_remove. */
-int cgroup_retire(struct cgroups *g, struct err **e);
+/* Of the monitor's last acts: has its own directory removed without the wait that moving out of it
+ * costs. A child that is born outside waits for the caller's end and removes it. It keeps all open
+ * descriptors but unwanted_fd (-1: none), so that a client of the command socket sees the end of its
+ * connection only when all is gone. The caller is to exit soon. Where that cannot be, it is done at
+ * once as by cgroup_remove. */
+int cgroup_retire(struct cgroups *g, int unwanted_fd, struct err **e);
 /* A file of the limit cgroup ("memory.max", "devices.list", ...). cgroup_get appends to b.
  * The name is one path component of known shape; anything else is -EINVAL. */
 int cgroup_get(struct cgroups *g, const char *file, struct buf *b, struct err **e);

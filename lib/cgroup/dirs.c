@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,8 @@
 
 #define MARK "user.tiffin"
 #define LEFTOVER_WAIT_MS 200
+#define RETIRE_WAIT_MS 100
+#define RETIRE_STEP_MS 2
 
 int dirs_open(const struct hierarchy *h, const char *path, int flags)
 {
@@ -227,12 +230,29 @@ static bool wants_monitor(const struct cgroups *g, const struct hierarchy *h)
 	return h->v2 || g->monitor_everywhere || !layout_v2((struct hierarchies *)&g->h);
 }
 
+/* A monitor that has ended is still in its cgroup for a moment (cgroup_retire): one without a payload
+ * is waited for before another name is tried. */
+static int make_monitor(struct cgroups *g, struct hierarchy *h, int suffix, struct err **e)
+{
+	int r = make_leaf(g, h, CG_MONITOR, leaf_path(h, g->leaf[CG_MONITOR], suffix), e);
+
+	for (int waited = 0; r == -EEXIST && !suffix && waited < RETIRE_WAIT_MS; waited += RETIRE_STEP_MS) {
+		auto_free char *payload = leaf_path(h, g->leaf[CG_LIMIT], suffix);
+
+		if (!payload || faccessat(h->root_fd, payload + 1, F_OK, 0) == 0)
+			break;
+		(void)poll(NULL, 0, RETIRE_STEP_MS);
+		r = make_leaf(g, h, CG_MONITOR, leaf_path(h, g->leaf[CG_MONITOR], suffix), e);
+	}
+	return r;
+}
+
 static int make_hierarchy(struct cgroups *g, struct hierarchy *h, int suffix, struct err **e)
 {
 	int r = 0;
 
 	if (!h->dir[CG_MONITOR].path && wants_monitor(g, h))
-		r = make_leaf(g, h, CG_MONITOR, leaf_path(h, g->leaf[CG_MONITOR], suffix), e);
+		r = make_monitor(g, h, suffix, e);
 	if (r < 0 || h->dir[CG_LIMIT].path)
 		return r;
 	r = make_leaf(g, h, CG_LIMIT, leaf_path(h, g->leaf[CG_LIMIT], suffix), e);

@@ -20,7 +20,6 @@
 #include "kernel/proc.h"
 
 #define REMOVE_WAIT_MS 3000
-#define RETIRE_WAIT_MS 10000
 
 /* The name of some subdirectory. 1 found, 0 none, -errno. */
 static int any_subdir(int fd, char **ret)
@@ -273,7 +272,7 @@ int cgroup_remove(struct cgroups *g, struct err **e)
 /* In the process that outlives the monitor: waits for its end and removes its directory. */
 static void remove_behind(struct cgroups *g, int monitor)
 {
-	(void)proc_pidfd_wait(monitor, RETIRE_WAIT_MS);
+	(void)proc_pidfd_wait(monitor, -1);
 	for (size_t i = 0; i < g->h.n; i++) {
 		struct hierarchy *h = &g->h.v[i];
 
@@ -294,7 +293,7 @@ static int outside(const struct hierarchy *h)
 
 /* A child outside the monitor's cgroup that says so, or -errno: a kernel may kill it at birth (see
  * can_be_born). */
-static pid_t successor(struct cgroups *g, int out, int self)
+static pid_t successor(struct cgroups *g, int out, int self, int unwanted_fd)
 {
 	auto_close int said = -EBADF, say = -EBADF;
 	int p[2], status;
@@ -307,6 +306,7 @@ static pid_t successor(struct cgroups *g, int out, int self)
 	say = p[1];
 	pid = proc_clone(0, out, NULL, NULL);
 	if (pid == 0) {
+		fd_close(unwanted_fd);
 		if (write(say, "", 1) == 1)
 			remove_behind(g, self);
 		_exit(0);
@@ -319,7 +319,7 @@ static pid_t successor(struct cgroups *g, int out, int self)
 	return -ECHILD;
 }
 
-int cgroup_retire(struct cgroups *g, struct err **e)
+int cgroup_retire(struct cgroups *g, int unwanted_fd, struct err **e)
 {
 	const struct hierarchy *v2 = layout_v2(&g->h);
 	auto_close int self = proc_pidfd_open(getpid()), out = -EBADF;
@@ -329,7 +329,7 @@ int cgroup_retire(struct cgroups *g, struct err **e)
 			v2 = NULL;
 	if (v2 && v2->dir[CG_MONITOR].path && is_inside(v2, &v2->dir[CG_MONITOR]))
 		out = outside(v2);
-	if (self >= 0 && out >= 0 && successor(g, out, self) > 0)
+	if (self >= 0 && out >= 0 && successor(g, out, self, unwanted_fd) > 0)
 		return 0;
 	return cgroup_remove(g, e);
 }

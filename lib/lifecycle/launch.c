@@ -28,6 +28,7 @@
 #include "lifecycle/supervise.h"
 
 #define SUPERVISOR PATH_LIBEXEC "/lxc-supervise"
+#define DRAIN_MS 3000
 #define STANDARD_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static int make_memfd(const struct launch_head *h, const struct conf *conf, struct err **e)
@@ -167,6 +168,15 @@ static int await(const struct launch *l, int fd, char until, int *ret_number, st
 	}
 }
 
+/* Until the last process that holds the other end is gone: it removes the monitor's cgroup. */
+static void drain(int fd)
+{
+	char byte;
+
+	while (socket_recv_packet(fd, &byte, sizeof(byte), NULL, 0, NULL, DRAIN_MS) > 0)
+		continue;
+}
+
 static int fill_head(const struct launch *l, enum launch_mode mode, struct launch_head *h)
 {
 	*h = (struct launch_head){
@@ -214,6 +224,8 @@ static int launch(const struct launch *l, enum launch_mode mode, char until, int
 	r = await(l, mine, until, ret_number, text, e);
 	/* Ours to reap: the daemon's short-lived parent, or the foreground monitor itself. */
 	(void)proc_wait(pid, &status);
+	if (until == STATUS_ENDED)
+		drain(mine);
 	return r;
 }
 

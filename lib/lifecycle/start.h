@@ -29,6 +29,9 @@ int host_attach_storage(struct run *r, struct err **e);
 void host_detach_storage(struct run *r);
 int host_make_cgroups(struct run *r, struct err **e);
 void host_remove_cgroups(struct run *r);
+void host_remove_payload(struct run *r);
+/* The monitor's own cgroup, as it ends. */
+void host_retire(struct run *r);
 int host_open_shared(struct run *r, struct err **e);
 int host_prepare_mounts(struct run *r, struct err **e);
 int host_make_init(struct run *r, struct err **e);

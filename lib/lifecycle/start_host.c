@@ -132,16 +132,44 @@ int host_make_cgroups(struct run *r, struct err **e)
 	return rc < 0 ? rc : cgroup_enter_monitor(r->cgroups, getpid(), r->born_in_cgroup, e);
 }
 
-void host_remove_cgroups(struct run *r)
+static void log_left(struct run *r, int rc, struct err *e)
 {
-	struct err *e = NULL;
-
-	if (r->cgroups && cgroup_remove(r->cgroups, &e) < 0) {
+	if (rc < 0) {
 		auto_free char *line = err_line(e);
 
 		log_error(&r->log, "%s", line ? line : "cgroups are left");
 	}
 	err_free(e);
+}
+
+void host_remove_cgroups(struct run *r)
+{
+	struct err *e = NULL;
+	int rc = 0;
+
+	if (r->cgroups)
+		rc = cgroup_remove(r->cgroups, &e);
+	log_left(r, rc, e);
+}
+
+void host_remove_payload(struct run *r)
+{
+	struct err *e = NULL;
+	int rc = 0;
+
+	if (r->cgroups)
+		rc = cgroup_remove_payload(r->cgroups, &e);
+	log_left(r, rc, e);
+}
+
+void host_retire(struct run *r)
+{
+	struct err *e = NULL;
+	int rc = 0;
+
+	if (r->cgroups)
+		rc = cgroup_retire(r->cgroups, r->listen_fd, &e);
+	log_left(r, rc, e);
 }
 
 /* A pid, a namespace file, or the name of a running container. */
@@ -224,7 +252,7 @@ static void keep_init_fds(struct run *r, int seq_fd)
 static int clone_init(struct run *r, struct err **e)
 {
 	uint64_t flags = r->clone_flags;
-	int cg = cgroup_payload_fd(r->cgroups);
+	int cg = cgroup_birth_fd(r->cgroups, false);
 	struct err *mine = NULL;
 	pid_t pid = proc_clone(flags, cg, &r->init_pidfd, &mine);
 
@@ -313,9 +341,11 @@ int host_make_init(struct run *r, struct err **e)
 
 	if (rc < 0)
 		return rc;
+	cgroup_clone_begin(r->cgroups);
 	pid = shares(r) ? clone_shared(r, pair, e) : clone_init(r, e);
 	if (pid == 0)
 		start_init_in(r, pair[1], pair[0]);
+	cgroup_clone_end(r->cgroups);
 	fd_close(pair[1]);
 	if (pid < 0) {
 		fd_close(pair[0]);

@@ -98,11 +98,15 @@ static void destroy_ephemeral(struct run *r)
 		log_error_chain(r, e);
 }
 
-/* What a mounted root held open is free once these are closed. */
-static void release(struct run *r)
+/* What a mounted root held open is free once these are closed. keep_own: the monitor's own cgroup goes
+ * at its very end, see cgroup_retire. */
+static void release(struct run *r, bool keep_own)
 {
 	host_unload_profile(r);
-	host_remove_cgroups(r);
+	if (keep_own)
+		host_remove_payload(r);
+	else
+		host_remove_cgroups(r);
 	host_detach_storage(r);
 }
 
@@ -118,7 +122,7 @@ void stop_run(struct monitor *m)
 	(void)monitor_set_state(r, STATE_STOPPING, NULL);
 	run_stop_hooks(r);
 	close_console(m);
-	release(r);
+	release(r, !r->reboot);
 	r->init_pid = 0;
 	if (r->reboot) {
 		(void)monitor_set_state(r, STATE_STOPPED, NULL);
@@ -129,6 +133,7 @@ void stop_run(struct monitor *m)
 	run_close_fds(r);
 	if (r->reboot)
 		return;
+	host_retire(r);
 	r->state = STATE_STOPPED;
 	if (m->instance_fd >= 0) {
 		(void)monitor_save(r, NULL);
@@ -159,7 +164,7 @@ void stop_failed_start(struct monitor *m, const struct err *e)
 		(void)monitor_set_state(r, STATE_STOPPING, NULL);
 	/* The socket goes last: until then the name is ours, and nobody starts into our leftovers. */
 	host_remove_network(r);
-	release(r);
+	release(r, false);
 	if (served)
 		run_post_stop_hooks(r);
 	run_close_fds(r);

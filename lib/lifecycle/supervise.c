@@ -429,7 +429,7 @@ static pid_t fork_daemon(struct supervisor *s, struct err **e)
 	if (rc < 0)
 		return rc;
 	r->cgroups_made = true;
-	fd = cgroup_monitor_fd(r->cgroups);
+	fd = cgroup_birth_fd(r->cgroups, true);
 	pid = proc_clone(0, fd, NULL, NULL);
 	if (pid < 0 && fd >= 0) {
 		fd = -1;

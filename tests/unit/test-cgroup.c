@@ -423,7 +423,7 @@ static void retirement(struct conf *c)
 	if (pid == 0) {
 		CHECK_OK(cgroup_enter_monitor(g, getpid(), true, &e), e);
 		CHECK_OK(cgroup_remove_payload(g, &e), e);
-		CHECK_OK(cgroup_retire(g, &e), e);
+		CHECK_OK(cgroup_retire(g, -1, &e), e);
 		_exit(0);
 	}
 	fd_close(done[1]);
@@ -1157,7 +1157,7 @@ static void marked_parent(struct conf *c)
 	if (pid == 0) {
 		CHECK_OK(cgroup_enter_monitor(g, getpid(), cgroup_birth_fd(g, true) >= 0, &e), e);
 		CHECK_OK(cgroup_remove_payload(g, &e), e);
-		CHECK_OK(cgroup_retire(g, &e), e);
+		CHECK_OK(cgroup_retire(g, -1, &e), e);
 		_exit(0);
 	}
 	fd_close(done[1]);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/compiler.h"
 #include "base/err.h"
+#include "base/str.h"
 #include "globals.h"
 #include "kernel/proc.h"
 #include "lxc/lxcext.h"
@@ -41,6 +43,9 @@ attr_public int lxcext_protect_self(char *const argv[])
 		/* The second time: the name that ps shows would be that of a descriptor. */
 		(void)prctl(PR_SET_NAME, program_invocation_short_name, 0, 0, 0);
 		return 0;
+	} else if (getauxval(AT_EXECFN) && str_after((const char *)getauxval(AT_EXECFN), "/dev/fd/")) {
+		/* Executed by descriptor, and yet not protected: once more would be once more for ever. */
+		r = err_set(&e, EPERM, NULL, "the protected copy of this program can be written to");
 	} else {
 		safe = r = proc_safe_exe(OWN_EXE, &e);
 	}

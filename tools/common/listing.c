@@ -183,11 +183,30 @@ static void warn_partial(struct tool *t, const char *lxcpath, const struct listi
 	}
 }
 
+/* What the configuration does not tell, a stranger may not ask: it shows as dashes. */
+static bool is_private(enum listing_column column)
+{
+	return column != COLUMN_NAME && column != COLUMN_AUTOSTART && column != COLUMN_GROUPS &&
+	       column != COLUMN_UNPRIVILEGED;
+}
+
+static void fill_cells(struct lxc_container *c, const char *name, const struct listing_columns *columns,
+		       struct listing_row *row)
+{
+	bool mine = c->may_control(c), running = mine && c->is_running(c);
+
+	for (size_t i = 0; i < columns->n; i++) {
+		enum listing_column column = columns->v[i];
+
+		if (!row->cells[column] && (mine || !is_private(column)))
+			row->cells[column] = cell_of(c, column, name, running);
+	}
+}
+
 static int fill_row(struct tool *t, const char *lxcpath, const char *name, const struct listing_filter *want,
 		    const struct listing_columns *columns, struct listing_row *row)
 {
 	struct lxc_container *c;
-	bool running;
 
 	if (want->name && regexec(want->name, name, 0, NULL, 0) != 0)
 		return 0;
@@ -208,15 +227,8 @@ static int fill_row(struct tool *t, const char *lxcpath, const char *name, const
 		return 0;
 	}
 	row->shown = strdup(name);
-	/* What a stranger may not ask shows as dashes. */
-	if (columns && !c->may_control(c)) {
-		row->cells[COLUMN_NAME] = strdup(name);
-	} else if (columns) {
-		running = c->is_running(c);
-		for (size_t i = 0; i < columns->n; i++)
-			if (!row->cells[columns->v[i]])
-				row->cells[columns->v[i]] = cell_of(c, columns->v[i], name, running);
-	}
+	if (columns)
+		fill_cells(c, name, columns, row);
 	(void)lxc_container_put(c);
 	return row->shown ? 1 : -ENOMEM;
 }

@@ -319,10 +319,13 @@ const char *tool_lxcpath(struct tool *t)
 
 static bool may_read(struct tool *t, const char *lxcpath)
 {
+	auto_err struct err *e = NULL;
+
 	if (!(t->def->flags & TOOL_READS_PATH) || geteuid() == 0 || access(lxcpath, R_OK) == 0 ||
 	    errno == ENOENT)
 		return true;
-	(void)tool_error(t, "you have no permission to read %s, where container %s would be", lxcpath, t->name);
+	(void)err_lxcpath_unreadable(&e, lxcpath, t->name);
+	(void)tool_error_chain(t, e);
 	return false;
 }
 
@@ -339,6 +342,7 @@ static bool use_rcfile(struct tool *t, struct lxc_container *c)
 struct lxc_container *tool_open(struct tool *t)
 {
 	const char *lxcpath = tool_lxcpath(t);
+	auto_err struct err *e = NULL;
 	struct lxc_container *c;
 
 	if (!lxcpath || !may_read(t, lxcpath))
@@ -353,7 +357,8 @@ struct lxc_container *tool_open(struct tool *t)
 		return NULL;
 	}
 	if (!c->may_control(c)) {
-		(void)tool_error(t, "insufficient privileges to control %s", t->name);
+		(void)err_control_denied(&e, t->name);
+		(void)tool_error_chain(t, e);
 		tool_close(t, c);
 		return NULL;
 	}

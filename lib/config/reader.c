@@ -46,6 +46,7 @@ struct reader {
 static void collect(struct reader *r, struct err *fault)
 {
 	const struct err *root = err_root(fault);
+	const char *hint = root && strcmp(root->hint, err_remedy(r->first)) != 0 ? root->hint : "";
 
 	r->faults++;
 	if (!r->first) {
@@ -54,7 +55,7 @@ static void collect(struct reader *r, struct err *fault)
 	}
 	if (root && r->faults <= FAULTS_MAX)
 		(void)err_more(&r->first, 0, "%s%s%s%s%s", root->where, *root->where ? ": " : "", root->what,
-			       *root->hint ? "; " : "", root->hint);
+			       *hint ? "; " : "", hint);
 	err_free(fault);
 }
 

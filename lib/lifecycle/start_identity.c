@@ -26,6 +26,7 @@
 #include "base/num.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "config/check.h"
 #include "kernel/caps.h"
 #include "kernel/openat.h"
 #include "kernel/proc.h"
@@ -64,24 +65,13 @@ int init_become_root(struct run *r, struct err **e)
 static int write_time_offsets(const struct conf *c, struct err **e)
 {
 	char text[128];
-	long long bs = c->time_boot_s.v, bn = bs ? 0 : c->time_boot_ns.v;
-	long long ms = c->time_monotonic_s.v, mn = ms ? 0 : c->time_monotonic_ns.v;
+	int64_t bs, bn, ms, mn;
 	int rc;
 
-	/* The kernel wants 0 <= ns < 1e9. */
-	bs += bn / 1000000000LL;
-	bn %= 1000000000LL;
-	ms += mn / 1000000000LL;
-	mn %= 1000000000LL;
-	if (bn < 0) {
-		bs--;
-		bn += 1000000000LL;
-	}
-	if (mn < 0) {
-		ms--;
-		mn += 1000000000LL;
-	}
-	(void)snprintf(text, sizeof(text), "monotonic %lld %lld\nboottime %lld %lld\n", ms, mn, bs, bn);
+	conf_clock_offset(&c->time_boot_s, &c->time_boot_ns, &bs, &bn);
+	conf_clock_offset(&c->time_monotonic_s, &c->time_monotonic_ns, &ms, &mn);
+	(void)snprintf(text, sizeof(text), "monotonic %lld %lld\nboottime %lld %lld\n", (long long)ms,
+		       (long long)mn, (long long)bs, (long long)bn);
 	rc = io_write_value(AT_FDCWD, "/proc/self/timens_offsets", text);
 	return rc < 0 ? err_set(e, -rc, NULL, "lxc.time.offset is refused by the kernel") : 0;
 }

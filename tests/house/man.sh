@@ -69,6 +69,15 @@ for tool in attach autostart cgroup checkconfig config console create destroy de
 	check_tool "lxc-$tool"
 done
 
+# Pages that are referred to and do not exist.
+dangling() {
+	grep -ho '\*lxc[a-z.-]*\*([157])' "$top_srcdir"/tools/*.scd | sort -u | tr -d '*)' | tr '(' ' ' |
+		while read -r page section; do
+			[ -f "$top_srcdir/tools/$page.$section.scd" ] || echo "$page($section)"
+		done
+}
+is "$(dangling)" "" "the pages refer to pages that exist"
+
 if [ ! -f "$top_builddir/tools/lxc.7" ]; then
 	skip "the manual pages are well-formed" "needs man: built with --disable-man"
 elif ! command -v mandoc >/dev/null; then

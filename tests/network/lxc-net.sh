@@ -14,6 +14,8 @@ skip() {
 	exit 0
 }
 [ "$(id -u)" = 0 ] || skip "needs root"
+# dnsmasq changes to a user and a group of its own.
+[ "$(tr -s ' ' < /proc/self/uid_map)" = " 0 0 4294967295" ] || skip "needs hostroot: root of a user namespace only"
 for program in ip nft dnsmasq busybox unshare nsenter; do
 	command -v $program >/dev/null || skip "needs $program"
 done

@@ -503,11 +503,12 @@ static void killed_create_can_be_named_and_destroyed(void **state)
 	auto_free char *t = script("hang", "#!/bin/sh\nfor a; do case $a in --path=*) p=${a#*=};; esac; done\n"
 					   "echo $$ > $p/pid.tmp; mv $p/pid.tmp $p/pid; exec sleep 1000\n");
 	struct lxc_container *c;
-	pid_t pid = fork(), sleeper;
+	pid_t pid, sleeper;
 	char **names;
 	const char *w;
 
 	needs_root();
+	pid = fork();
 	if (pid == 0) {
 		c = lxc_container_new("c1", tmp);
 		c->set_config_item(c, "lxc.uts.name", "c1");

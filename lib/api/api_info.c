@@ -99,7 +99,8 @@ bool api_may_control(struct lxc_container *c)
 	if (!call_begin(&k, c))
 		return false;
 	r = call_state(&k, &state);
-	if (r != -EPERM && r != -EACCES)
+	/* Silence is kept as a failure, so that the reason can be told. */
+	if (r != -EPERM && r != -EACCES && r != -ETIMEDOUT)
 		return call_drop(&k, 0) == 0;
 	return call_end(&k, r, "cannot control %s", k.name) == 0;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -21,6 +22,7 @@
 #define LOG_CATEGORY_API "lxccontainer"
 #define DUMP_MAX (64U << 20)
 #define WARNINGS_MAX 200
+#define SILENT_MS 100		/* what a call waits for once the limit is used up */
 #define LOCK_TIMEOUT_MS 30000
 
 void handle_lock(struct handle *h)
@@ -58,6 +60,35 @@ static void call_done(struct call *k)
 	*k = (struct call){ 0 };
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000U + (uint64_t)t.tv_nsec / 1000000U;
+}
+
+/* A monitor that says nothing uses up one limit, not one for each call that is made about it. */
+static int remaining_ms(const struct handle *h, uint64_t now)
+{
+	uint64_t limit = (uint64_t)(h->timeout_ms ? h->timeout_ms : CLIENT_TIMEOUT_MS), gone;
+
+	if (!h->silent_ms || h->timeout_ms < 0)
+		return h->timeout_ms;
+	gone = now - h->silent_ms;
+	return gone + SILENT_MS < limit ? (int)(limit - gone) : (int)MIN(limit, (uint64_t)SILENT_MS);
+}
+
+static void note_silence(struct call *k, bool silent)
+{
+	handle_lock(k->h);
+	if (!silent)
+		k->h->silent_ms = 0;
+	else if (!k->h->silent_ms)
+		k->h->silent_ms = k->begun_ms;
+	handle_unlock(k->h);
+}
+
 bool call_begin(struct call *k, struct lxc_container *c)
 {
 	if (!c)
@@ -67,7 +98,8 @@ bool call_begin(struct call *k, struct lxc_container *c)
 	k->name = strdup(c->name);
 	k->lxcpath = c->config_path ? strdup(c->config_path) : NULL;
 	k->configfile = c->configfile ? strdup(c->configfile) : NULL;
-	k->target.timeout_ms = k->h->timeout_ms;
+	k->begun_ms = now_ms();
+	k->target.timeout_ms = remaining_ms(k->h, k->begun_ms);
 	handle_unlock(k->h);
 	if (k->lxcpath && k->name)
 		k->dir = path_join(k->lxcpath, k->name);
@@ -94,6 +126,8 @@ int call_end(struct call *k, int r, const char *fmt, ...)
 	}
 	if (!k->e)
 		(void)err_set(&k->e, -r, NULL, "container %s", k->name);
+	if (err_is(k->e, "monitor-silent"))
+		note_silence(k, true);
 	va_start(ap, fmt);
 	if (fmt && vasprintf(&text, fmt, ap) >= 0)
 		(void)err_wrap(&k->e, r, "%s", text);
@@ -225,7 +259,10 @@ int call_disk_lock(struct call *k)
 
 int call_state(struct call *k, enum lxc_state *ret)
 {
-	return client_state(&k->target, ret, &k->e);
+	int r = client_state(&k->target, ret, &k->e);
+
+	note_silence(k, r == -ETIMEDOUT);
+	return r;
 }
 
 /* error retention for clients */

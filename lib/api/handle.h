@@ -29,6 +29,7 @@ struct handle {
 	struct err *error;		/* of the last failing call */
 	struct strv warnings;
 	int timeout_ms;			/* per exchange with the monitor: as struct target */
+	uint64_t silent_ms;		/* since when the monitor does not answer; 0: it does */
 	bool close_all_fds;
 };
 
@@ -44,6 +45,7 @@ struct call {
 	struct lxc_container *c;
 	char *name, *lxcpath, *dir, *configfile;
 	struct target target;
+	uint64_t begun_ms;
 	struct log log;			/* borrows the process's log; its warnings go to the handle */
 	struct strv warnings;
 	struct err *e;

@@ -127,7 +127,8 @@ static int child_steps(struct attach_ctx *a, struct err **e)
 		r = err_set(e, errno, NULL, "cannot set no_new_privs");
 	if (r == 0)
 		r = take_stdio(a, e);
-	if (r == 0)
+	/* Our own terminal only: fd 0 may be any file of the caller's, whose owner is none of ours. */
+	if (r == 0 && a->pty.pts >= 0)
 		(void)!fchown(0, a->uid, (gid_t)-1);
 	if (r == 0)
 		r = caps_clear_inherited(e);

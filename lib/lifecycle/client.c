@@ -25,11 +25,11 @@
 #include "lifecycle/revive.h"
 
 #define DYING_TIMEOUT_MS 1000
-#define DEFAULT_TIMEOUT_MS 10000
+#define PING_MS 10000		/* how often a monitor that ends a container must show that it lives */
 
 static int timeout_of(const struct target *t)
 {
-	return t->timeout_ms ? t->timeout_ms : DEFAULT_TIMEOUT_MS;
+	return t->timeout_ms ? t->timeout_ms : CLIENT_TIMEOUT_MS;
 }
 
 static int open_instance(const char *lxcpath, const char *name)
@@ -73,7 +73,7 @@ bool client_peer_is_trusted(const char *lxcpath, const char *name, const struct 
 static int fail_connect(const struct target *t, int r, struct err **e)
 {
 	if (r == -ETIMEDOUT || r == -EAGAIN)
-		return err_monitor_silent(e, t->name, timeout_of(t) / 1000);
+		return err_monitor_silent(e, t->name, timeout_of(t) < 1000 ? CLIENT_TIMEOUT_MS / 1000 : timeout_of(t) / 1000);
 	if (r == -ECONNREFUSED || r == -ECONNRESET || r == -EPIPE || r == -ENOENT) {
 		(void)err_not_running(e, t->name);
 		return -ECONNREFUSED;
@@ -328,6 +328,21 @@ int client_config_item(const struct target *t, const char *key, char **ret, stru
 	return 0;
 }
 
+/* The end of the connection is the answer. Hooks at the end may take their time, as long as the monitor still
+ * answers others meanwhile. */
+static int await_end(const struct target *t, int fd, struct cmd_reply *reply)
+{
+	enum lxc_state state;
+	int r;
+
+	if (t->timeout_ms > 0)
+		return socket_recv(fd, reply, sizeof(*reply), NULL, 0, NULL, t->timeout_ms);
+	do
+		r = socket_recv(fd, reply, sizeof(*reply), NULL, 0, NULL, PING_MS);
+	while (r == -ETIMEDOUT && client_state(t, &state, NULL) != -ETIMEDOUT);
+	return r;
+}
+
 int client_stop(const struct target *t, struct err **e)
 {
 	struct err *mine = NULL;
@@ -346,8 +361,7 @@ int client_stop(const struct target *t, struct err **e)
 	r = send_request(fd, CMD_STOP, 0, NULL, 0);
 	if (r < 0)
 		return r == -EPIPE || r == -ECONNRESET ? 0 : fail_connect(t, r, e);
-	/* The end of the connection is the answer; hooks at the end may take their time. */
-	r = socket_recv(fd, &reply, sizeof(reply), NULL, 0, NULL, t->timeout_ms > 0 ? t->timeout_ms : -1);
+	r = await_end(t, fd, &reply);
 	if (r == -ECONNRESET)
 		return 0;
 	if (r < 0)
@@ -375,7 +389,7 @@ int client_freeze(const struct target *t, bool frozen, struct err **e)
 	int rc;
 
 	if (!longer.timeout_ms)
-		longer.timeout_ms = 3 * DEFAULT_TIMEOUT_MS;
+		longer.timeout_ms = 3 * CLIENT_TIMEOUT_MS;
 	rc = call(&longer, frozen ? CMD_FREEZE : CMD_UNFREEZE, 0, NULL, 0, &r, e);
 	if (rc == 0)
 		reply_done(&r);

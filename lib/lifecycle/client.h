@@ -18,6 +18,8 @@
 #include "base/strv.h"
 #include "lifecycle/states.h"
 
+#define CLIENT_TIMEOUT_MS 10000
+
 struct target {
 	const char *lxcpath, *name;	/* borrowed */
 	int timeout_ms;			/* per exchange; 0: the default (10 s); -1: none */

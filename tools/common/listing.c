@@ -10,10 +10,14 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include <lxc/lxcext.h>
+
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "common/show.h"
+
+#define ASK_LIMIT_S 2
 
 static const char *const headers[COLUMN_MAX] = {
 	[COLUMN_NAME] = "NAME",	    [COLUMN_STATE] = "STATE",
@@ -149,7 +153,8 @@ static bool is_wanted(struct lxc_container *c, const struct listing_filter *want
 	if (!want->active && !want->running && !want->frozen && !want->stopped)
 		return true;
 	state = c->state(c);
-	if ((want->active || want->running) && STREQ(state, "STOPPED"))
+	/* Who answers for a container that is not its monitor does not make it run. */
+	if ((want->active || want->running) && (STREQ(state, "STOPPED") || STREQ(state, "INVALID STATE")))
 		return false;
 	if (want->frozen && !STREQ(state, "FROZEN"))
 		return false;
@@ -158,7 +163,7 @@ static bool is_wanted(struct lxc_container *c, const struct listing_filter *want
 
 static bool needs_handle(const struct listing_filter *want, const struct listing_columns *columns)
 {
-	return columns || want->running || want->frozen || want->stopped || want->defined || want->groups.n;
+	return columns || want->active || want->running || want->frozen || want->stopped || want->defined || want->groups.n;
 }
 
 /* Creations that go on, or were cut off, are named, so that they can be cleaned up. Of one that has a
@@ -190,11 +195,14 @@ static bool is_private(enum listing_column column)
 	       column != COLUMN_UNPRIVILEGED;
 }
 
-static void fill_cells(struct lxc_container *c, const char *name, const struct listing_columns *columns,
-		       struct listing_row *row)
+static void fill_cells(struct tool *t, struct lxc_container *c, const char *name,
+		       const struct listing_columns *columns, struct listing_row *row)
 {
 	bool mine = c->may_control(c), running = mine && c->is_running(c);
 
+	/* A stranger or silence at the socket is told. */
+	if (!mine && strcmp(lxcext_error_id(c), "monitor-refused") != 0)
+		(void)tool_failed(t, c, "cannot control %s", name);
 	for (size_t i = 0; i < columns->n; i++) {
 		enum listing_column column = columns->v[i];
 
@@ -222,13 +230,15 @@ static int fill_row(struct tool *t, const char *lxcpath, const char *name, const
 		return (row->shown = strdup(name)) ? 1 : -ENOMEM;
 	}
 	tool_show_warnings(t, c);
+	/* One that does not answer must not keep the others waiting. */
+	(void)c->set_timeout(c, ASK_LIMIT_S);
 	if (!is_wanted(c, want)) {
 		(void)lxc_container_put(c);
 		return 0;
 	}
 	row->shown = strdup(name);
 	if (columns)
-		fill_cells(c, name, columns, row);
+		fill_cells(t, c, name, columns, row);
 	(void)lxc_container_put(c);
 	return row->shown ? 1 : -ENOMEM;
 }

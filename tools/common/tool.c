@@ -357,6 +357,12 @@ struct lxc_container *tool_open(struct tool *t)
 		return NULL;
 	}
 	if (!c->may_control(c)) {
+		/* A stranger or silence at the socket is told in full. */
+		if (strcmp(lxcext_error_id(c), "monitor-refused") != 0) {
+			(void)tool_failed(t, c, "cannot control %s", t->name);
+			tool_close(t, c);
+			return NULL;
+		}
 		(void)err_control_denied(&e, t->name);
 		(void)tool_error_chain(t, e);
 		tool_close(t, c);

@@ -20,8 +20,8 @@
 #define WAIT_MIN_NS 500000L		/* first pause between two tries */
 #define WAIT_MAX_NS 20000000L
 
-/* Makes (0755) and opens one directory below dirfd. A symlink, or a directory of somebody else, is
- * refused: whoever owns it could put another lock file under us. */
+/* Makes (0755) and opens one directory below dirfd. A symlink, or a directory that somebody else
+ * owns or may write to, is refused: he could put another lock file under us. */
 static int open_dir(int dirfd, const char *name)
 {
 	auto_close int fd = -EBADF;
@@ -34,7 +34,7 @@ static int open_dir(int dirfd, const char *name)
 		return -errno;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (st.st_uid != 0 && st.st_uid != geteuid())
+	if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022))
 		return -EPERM;
 	return take_fd(&fd);
 }

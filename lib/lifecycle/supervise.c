@@ -543,7 +543,9 @@ int supervise_main(void)
 		err_free(e);
 		return EXIT_INTERNAL;
 	}
-	/* The caller's keys stay the caller's. */
+	/* The caller's descriptors and keys stay the caller's. */
+	if (!s.head.foreground || s.head.close_fds)
+		(void)syscall(SYS_close_range, SUPERVISE_LAUNCH_FD + 1U, ~0U, 0U);
 	(void)syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
 	(void)!chdir("/");
 	switch (s.head.mode) {

@@ -18,6 +18,8 @@
 #undef LOG_CATEGORY
 #define LOG_CATEGORY "commands"
 #define TIFFIN_PROTOCOL 1
+/* Other clients wait meanwhile: a container that takes longer to freeze is thawed again. */
+#define FREEZE_LIMIT_MS 2000
 
 struct tty_claim {
 	unsigned tty;		/* 0: the console */
@@ -243,7 +245,7 @@ static int freeze(struct monitor *m, struct client *c, bool frozen, int timeout_
 	if (run->state != STATE_RUNNING && run->state != STATE_FROZEN)
 		return client_reply(c, -EBUSY, PTR_FROM_INT(-EBUSY));
 	(void)monitor_set_state(run, frozen ? STATE_FREEZING : STATE_THAWED, NULL);
-	r = cgroup_freeze(run->cgroups, frozen, timeout_s > 0 && timeout_s < 3600 ? timeout_s * 1000 : 10000, &e);
+	r = cgroup_freeze(run->cgroups, frozen, timeout_s > 0 && timeout_s < 10 ? timeout_s * 1000 : FREEZE_LIMIT_MS, &e);
 	if (r < 0) {
 		(void)monitor_set_state(run, STATE_RUNNING, NULL);
 		return reply_error(m, c, r, e);

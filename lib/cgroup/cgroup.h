@@ -50,6 +50,8 @@ int cgroup_devices(struct cgroups *g, struct err **e);
 int cgroup_device_change(struct cgroups *g, bool allow, const char *rule, struct err **e);
 /* Freezes or thaws the limit cgroup and waits until it is so (timeout_ms -1: no limit). */
 int cgroup_freeze(struct cgroups *g, bool frozen, int timeout_ms, struct err **e);
+/* True if it is frozen, or was told to be. g may be NULL. */
+bool cgroup_is_frozen(struct cgroups *g);
 /* Kills every process of the payload (cgroup.kill, or a loop over cgroup.procs on v1). */
 int cgroup_kill(struct cgroups *g, struct err **e);
 /* Removes all directories that cgroup_create made, bottom-up, with whatever the guest made below;

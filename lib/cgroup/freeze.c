@@ -84,6 +84,17 @@ int cgroup_freeze(struct cgroups *g, bool frozen, int timeout_ms, struct err **e
 	return err_set(e, -r, NULL, "cannot %s cgroup %s", frozen ? "freeze" : "thaw", h->dir[CG_LIMIT].path);
 }
 
+bool cgroup_is_frozen(struct cgroups *g)
+{
+	const struct hierarchy *h = g ? dirs_primary(g, "freezer") : NULL;
+	char state[32];
+
+	if (!h || io_read_line(h->dir[CG_LIMIT].fd, h->v2 ? "cgroup.freeze" : "freezer.state", state,
+			       sizeof(state)) < 0)
+		return false;
+	return h->v2 ? STREQ(state, "1") : !STREQ(state, "THAWED");
+}
+
 static int kill_one(pid_t pid, void *arg)
 {
 	(void)arg;

@@ -83,6 +83,12 @@ static int take_over(struct run *r, struct err **e)
 	return 0;
 }
 
+/* Init has been executed. Also in the middle of a freeze. */
+static bool is_up(int state)
+{
+	return state == STATE_RUNNING || state == STATE_FREEZING || state == STATE_FROZEN || state == STATE_THAWED;
+}
+
 int adopt_run(struct monitor *m, const char *lxcpath, const char *name, struct err **e)
 {
 	struct instance_state s = { 0 };
@@ -128,7 +134,7 @@ int adopt_run(struct monitor *m, const char *lxcpath, const char *name, struct e
 	alive = instance_alive(s.init_pid, s.init_start);
 	rc = restore(m->r, &s, e);
 	/* One that was still being set up, or ended while nobody watched, is cleaned up. */
-	if (rc == 0 && alive && (s.state == STATE_RUNNING || s.state == STATE_FROZEN))
+	if (rc == 0 && alive && is_up(s.state))
 		rc = take_over(m->r, e);
 	else if (rc == 0) {
 		if (alive)

@@ -196,8 +196,11 @@ static void whole_life(struct conf *c)
 	CHECK_OK(cgroup_limits(g, &e), e);
 	CHECK_OK(cgroup_delegate(g, c, &e), e);
 	CHECK_OK(cgroup_devices(g, &e), e);
+	CHECK(!cgroup_is_frozen(g));
 	CHECK_OK(cgroup_freeze(g, true, 5000, &e), e);
+	CHECK(cgroup_is_frozen(g));
 	CHECK_OK(cgroup_freeze(g, false, 5000, &e), e);
+	CHECK(!cgroup_is_frozen(g));
 	CHECK_OK(cgroup_freeze(g, true, 5000, &e), e);
 	/* A frozen container dies as well. */
 	CHECK_OK(cgroup_kill(g, &e), e);

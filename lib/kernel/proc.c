@@ -420,3 +420,15 @@ int proc_safe_exe(const char *path, struct err **e)
 		fd = exe_in_memory(exe);
 	return fd < 0 ? err_set(e, -fd, NULL, "cannot make a protected copy of %s", path) : fd;
 }
+
+void proc_fill_stdio(void)
+{
+	int fd;
+
+	/* The lowest free number is taken each time. */
+	do {
+		fd = open("/dev/null", O_RDWR | O_NOCTTY);
+	} while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		(void)close(fd);
+}

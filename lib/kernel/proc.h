@@ -35,6 +35,8 @@ int proc_owner(pid_t pid, uid_t *uid, gid_t *gid);
 void proc_set_title(const char *title);
 /* Closes every fd from first up, except those in keep (sorted ascending), with close_range. */
 int proc_close_fds(int first, const int *keep, size_t n);
+/* Opens /dev/null on those of 0, 1 and 2 that are closed, so that nothing else lands there. */
+void proc_fill_stdio(void);
 /* An fd that executes like path but is safe to expose to a guest: the file on a detached read-only
  * mount (root), else a sealed memfd copy. Exec with fexecve/"/proc/self/fd/N". */
 int proc_safe_exe(const char *path, struct err **e);

@@ -405,6 +405,22 @@ static int run_terminal(struct attach_ctx *a, const lxc_attach_options_t *opts, 
 	return terminal_run(&s, NULL);
 }
 
+/* A caller whose stdin, stdout or stderr is closed would have one of our descriptors there, and the
+ * attached process with it: /dev/null holds the places meanwhile. Returns how many are held. */
+static int hold_stdio(int held[3])
+{
+	int n = 0, fd;
+
+	while (n < 3 && (fd = open("/dev/null", O_RDWR | O_NOCTTY | O_CLOEXEC)) >= 0) {
+		if (fd > 2) {
+			fd_close(fd);
+			break;
+		}
+		held[n++] = fd;
+	}
+	return n;
+}
+
 int attach_run(const struct target *t, const struct conf *conf, lxc_attach_options_t *opts, lxc_attach_exec_t fn,
 	       void *payload, bool exec_only, pid_t *ret_pid, struct err **e)
 {
@@ -423,8 +439,8 @@ int attach_run(const struct target *t, const struct conf *conf, lxc_attach_optio
 	};
 	auto_free char *cwd = NULL;
 	struct err *mine = NULL;
+	int held[3], n_held = hold_stdio(held), r;
 	pid_t pid;
-	int r;
 
 	for (int i = 0; i < NS_COUNT; i++)
 		a.ns_fd[i] = -EBADF;
@@ -441,6 +457,8 @@ int attach_run(const struct target *t, const struct conf *conf, lxc_attach_optio
 		}
 	}
 	ctx_done(&a);
+	while (n_held)
+		fd_close(held[--n_held]);
 	if (r < 0)
 		err_move(e, mine);
 	else

@@ -536,6 +536,7 @@ int supervise_main(void)
 	sigset_t mask;
 	int rc;
 
+	proc_fill_stdio();
 	block_signals(&mask);
 	(void)umask(022);
 	rc = read_launch(&s, &e);

@@ -241,6 +241,7 @@ finish() {
 		is "$(find "$lxcpath" -mindepth 1)" "" "no container is left"
 	fi
 	echo "1..$tests_run"
-	[ "$tests_failed" -eq 0 ]
+	# The driver of "make check" would count the status as one failure more.
+	[ -n "${TAP_DRIVER-}" ] || [ "$tests_failed" -eq 0 ]
 	exit
 }

@@ -3,6 +3,7 @@
 #include "base/buf.h"
 
 #include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,9 +30,8 @@ static bool grow(struct buf *b, size_t n)
 	need = b->len + n + 1;
 	if (need <= b->cap)
 		return true;
-	cap = b->cap ? b->cap : 64;
-	while (cap < need)
-		cap = cap > need / 2 ? need : cap * 2;
+	/* At least doubled: appending byte by byte costs a few allocations, not one each. */
+	cap = b->cap > SIZE_MAX / 2 ? need : MAX(MAX(b->cap * 2, need), (size_t)64);
 	p = realloc(b->p, cap);
 	if (!p) {
 		fail(b);

@@ -709,11 +709,11 @@ static void *hammer(void *arg)
 	struct lxc_container *c = arg;
 	char value[64];
 
-	for (int i = 0; i < 300; i++) {
+	for (int i = 0; i < 100; i++) {
 		(void)lxc_container_get(c);
 		(void)c->set_config_item(c, "lxc.uts.name", i & 1 ? "aaa" : "bbbb");
 		(void)c->get_config_item(c, "lxc.uts.name", value, sizeof(value));
-		(void)c->start(c, 0, (char *const[]){ NULL });
+		(void)c->freeze(c);
 		(void)lxcext_error_id(c);
 		(void)c->set_config_path(c, tmp);
 		(void)lxc_container_put(c);

@@ -106,9 +106,9 @@ static void rule_namespaces(struct check *k)
 
 		if (clocks[i]->v && !is_new(c, NS_TIME))
 			conflict(k, clocks[i]->at, key,
-				 c->ns_share[NS_TIME].v ? "lxc.namespace.share.time" :
-				 c->ns_keep.v		? "lxc.namespace.keep = time" :
-							  "lxc.namespace.clone without time",
+				 c->ns_share[NS_TIME].v ? "lxc.namespace.share.time"
+				 : c->ns_keep.v		? "lxc.namespace.keep = time"
+							: "lxc.namespace.clone without time",
 				 ": the clock would not be the container's own");
 	}
 	if (c->sched_core.v && !is_new(c, NS_PID))
@@ -236,7 +236,8 @@ static void rule_net_names(struct check *k, const struct conf_net *n, const stru
 	const struct {
 		const struct conf_str *a, *b;
 		const char *sub;
-	} names[] = { { &n->name, &before->name, "name" }, { &n->veth_pair, &before->veth_pair, "veth.pair" } };
+	} names[] = { { &n->name, &before->name, "name" },
+		      { &n->veth_pair, &before->veth_pair, "veth.pair" } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		char key[64], other[64];
@@ -268,8 +269,11 @@ int conf_to_idmap(const struct conf *c, struct idmap *ret)
 
 	for (size_t i = 0; i < c->idmap.n; i++) {
 		const struct conf_idmap *from = &c->idmap.v[i];
-		const struct idmap_range to = { .gid = from->gid, .nsid = from->nsid, .hostid = from->hostid,
-						.range = from->range, .at = from->at };
+		const struct idmap_range to = { .gid = from->gid,
+						.nsid = from->nsid,
+						.hostid = from->hostid,
+						.range = from->range,
+						.at = from->at };
 
 		if (VEC_PUSH(&m, to) < 0) {
 			idmap_done(&m);
@@ -280,7 +284,8 @@ int conf_to_idmap(const struct conf *c, struct idmap *ret)
 	return 0;
 }
 
-static void check_id(struct check *k, const struct idmap *m, bool gid, const struct conf_num *id, const char *key)
+static void check_id(struct check *k, const struct idmap *m, bool gid, const struct conf_num *id,
+		     const char *key)
 {
 	struct err *fault = NULL;
 
@@ -356,7 +361,8 @@ static void rule_clocks(struct check *k)
 }
 
 static void (*const rules[])(struct check *) = {
-	rule_cgroup_dirs, rule_namespaces, rule_clocks, rule_paths, rule_limits, rule_mounts, rule_nets, rule_idmap,
+	rule_cgroup_dirs, rule_namespaces, rule_clocks, rule_paths,
+	rule_limits,	  rule_mounts,	   rule_nets,	rule_idmap,
 };
 
 int conf_check(const struct conf *c, struct log *l, struct err **e)

@@ -140,7 +140,7 @@ struct conf_idmaps {
 struct conf {
 	char *name;			/* container name, owned; NULL until known */
 	char *lxcpath;			/* owned; NULL until known */
-	struct strv files;		/* interned names that struct origin borrows; the first is the main file */
+	struct strv files;		/* interned names that struct origin borrows; main file first */
 	struct strv text;		/* the unexpanded text, line by line without newline */
 
 	struct conf_num arch;		/* personality(2) value; -1 unset */
@@ -152,7 +152,7 @@ struct conf {
 	struct conf_list group;
 	struct conf_num start_auto, start_delay, start_order;
 	struct conf_num sched_core, no_new_privs;
-	struct conf_num monitor_unshare, monitor_pdeath;	/* pdeath: signal, 0 = none (the default here) */
+	struct conf_num monitor_unshare, monitor_pdeath;	/* pdeath: signal, 0 (default) none */
 	struct conf_num signal_halt, signal_reboot, signal_stop;	/* 0: unset */
 
 	struct conf_str console_path, console_logfile;
@@ -208,7 +208,7 @@ struct conf {
 	struct conf_net_list nets;
 	struct {
 		VEC(unsigned);
-	} legacy_nets;			/* indexes of the nics that lxc.network.* lines made, in their order */
+	} legacy_nets;			/* indexes of the nics that lxc.network.* lines made */
 };
 
 /* NULL when out of memory. */

@@ -14,7 +14,7 @@
 
 /* With dots in field names (arrays) offsetof still yields a constant. */
 const struct key key_table[] = {
-#define KEY(name, type, field, arg, def, flags, example, summary) \
+#define KEY(name, type, field, arg, def, flags, example, summary)                                            \
 	{ name, &type_##type, offsetof(struct conf, field), arg, def, flags, example, summary },
 #include "config/keys.def"
 #undef KEY
@@ -116,7 +116,8 @@ static int check_sub(const struct key_ctx *x, struct err **e)
 {
 	for (const char *p = x->sub; p && *p; p++)
 		if (iscntrl((unsigned char)*p) || strchr(" =#", *p))
-			return key_bad(x, EINVAL, "its name contains a blank, '=', '#' or a control character", e);
+			return key_bad(x, EINVAL,
+				       "its name contains a blank, '=', '#' or a control character", e);
 	return 0;
 }
 
@@ -147,8 +148,9 @@ static int set_empty(const struct key_ctx *x, struct err **e)
 int key_assign(struct reader *r, struct conf *c, const char *key, const char *value, struct origin at,
 	       struct log *l, struct err **e)
 {
-	struct key_ctx x = { .c = c, .base = c, .key = key, .value = value ? value : "", .at = at, .l = l,
-			     .reader = r };
+	struct key_ctx x = {
+		.c = c, .base = c, .key = key, .value = value ? value : "", .at = at, .l = l, .reader = r
+	};
 	int ret;
 
 	x.k = key_find(key, &x.sub);
@@ -241,7 +243,8 @@ void key_dump_row(const struct key_ctx *x, struct dump *d)
 void key_dump_all(const struct conf *c, struct dump *d)
 {
 	for (size_t i = 0; i < key_table_n; i++) {
-		struct key_ctx x = { .c = (struct conf *)(uintptr_t)c, .k = &key_table[i],
+		struct key_ctx x = { .c = (struct conf *)(uintptr_t)c,
+				     .k = &key_table[i],
 				     .key = key_table[i].name };
 
 		x.base = x.c;
@@ -275,7 +278,8 @@ static const struct {
 	{ "lxc.mount", "auto\nentry\nfstab\n" },
 	{ "lxc.rootfs", "mount\noptions\npath\n" },
 	{ "lxc.uts", "name\n" },
-	{ "lxc.hook", "autodev\nclone\ndestroy\nmount\npost-stop\npre-mount\npre-start\nstart-host\nstart\nstop\n" },
+	{ "lxc.hook",
+	  "autodev\nclone\ndestroy\nmount\npost-stop\npre-mount\npre-start\nstart-host\nstart\nstop\n" },
 	{ "lxc.cap", "drop\nkeep\n" },
 	{ "lxc.console", "logfile\npath\n" },
 	{ "lxc.environment", "runtime\nhooks\n" },

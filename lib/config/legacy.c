@@ -15,7 +15,7 @@
 #define LOG_CATEGORY "conf"
 
 static const struct {
-	const char *old, *new;		/* new NULL: the key has lost its meaning */
+	const char *old, *new; /* new NULL: the key has lost its meaning */
 } renames[] = {
 	{ "lxc.rootfs", "lxc.rootfs.path" },
 	{ "lxc.id_map", "lxc.idmap" },
@@ -53,7 +53,7 @@ static const struct {
 
 #define NET_OLD "lxc.network"
 #define BACKEND "lxc.rootfs.backend"
-#define LIMIT "lxc.limit."
+#define LIMIT	"lxc.limit."
 
 static bool is_net(const char *key)
 {
@@ -209,8 +209,8 @@ int legacy_assign(struct reader *r, struct conf *c, const char *key, const char 
 		return set_backend(c, value, at, l, e);
 	if (rename_find(key, &i) && !renames[i].new) {
 		if (at.file)
-			log_warn(l, "%s:%u: %s has had no effect since LXC 2.1 and is ignored", at.file, at.line,
-				 key);
+			log_warn(l, "%s:%u: %s has had no effect since LXC 2.1 and is ignored", at.file,
+				 at.line, key);
 		else
 			log_warn(l, "%s has had no effect since LXC 2.1 and is ignored", key);
 		return 0;

@@ -23,14 +23,14 @@
 #undef LOG_CATEGORY
 #define LOG_CATEGORY "conf"
 
-#define FILE_MAX ((size_t)1 << 20)
-#define DEPTH_MAX 16U
-#define FILES_MAX 256U
+#define FILE_MAX   ((size_t)1 << 20)
+#define DEPTH_MAX  16U
+#define FILES_MAX  256U
 #define FAULTS_MAX 20U
 
 /* A file that is being read, for loops: the stack of includes. */
 struct frame {
-	const char *file;	/* interned */
+	const char *file; /* interned */
 	dev_t dev;
 	ino_t ino;
 };
@@ -38,7 +38,7 @@ struct frame {
 struct reader {
 	struct frame stack[DEPTH_MAX + 1];
 	unsigned depth, files;
-	struct err *first;	/* the first fault, with the others in its "more" */
+	struct err *first; /* the first fault, with the others in its "more" */
 	unsigned faults;
 };
 
@@ -151,8 +151,8 @@ static void read_line(struct reader *r, struct conf *c, char *line, struct origi
 }
 
 /* Lines end at LF, CR or CRLF. Empty lines are dropped from the text, blank ones are kept empty. */
-static int read_text(struct reader *r, struct conf *c, const char *text, size_t len, const char *file, bool top,
-		     struct log *l, struct err **e)
+static int read_text(struct reader *r, struct conf *c, const char *text, size_t len, const char *file,
+		     bool top, struct log *l, struct err **e)
 {
 	struct origin at = { .file = file, .line = 0 };
 	size_t pos = 0;
@@ -198,11 +198,13 @@ static int loop_found(struct reader *r, unsigned from, const char *path, struct 
 
 static int unreadable(struct err **e, int num, const char *path)
 {
-	return err_config_unreadable(e, num, path, strerrordesc_np(num) ? strerrordesc_np(num) : "unknown error");
+	return err_config_unreadable(e, num, path,
+				     strerrordesc_np(num) ? strerrordesc_np(num) : "unknown error");
 }
 
 /* Opens, checks and reads one file; faults inside are collected, its own are in *e. */
-static int read_file(struct reader *r, struct conf *c, const char *path, bool top, struct log *l, struct err **e)
+static int read_file(struct reader *r, struct conf *c, const char *path, bool top, struct log *l,
+		     struct err **e)
 {
 	auto_err struct err *why = NULL;
 	auto_close int fd = -EBADF;
@@ -218,8 +220,8 @@ static int read_file(struct reader *r, struct conf *c, const char *path, bool to
 		return err_include_count(e, path, r->files);
 	fd = io_open_regular(AT_FDCWD, path, 0, &why);
 	if (fd < 0)
-		return *err_root(why)->id ? err_config_unreadable(e, -fd, path, err_root(why)->what) :
-					    unreadable(e, -fd, path);
+		return *err_root(why)->id ? err_config_unreadable(e, -fd, path, err_root(why)->what)
+					  : unreadable(e, -fd, path);
 	if (fstat(fd, &st) < 0)
 		return unreadable(e, errno, path);
 	for (unsigned i = 0; i < r->depth; i++)
@@ -373,5 +375,7 @@ static int get_include(const struct key_ctx *x, struct buf *b, struct err **e)
 }
 
 const struct key_type type_include = {
-	.set = set_include, .clear = clear_include, .get = get_include,
+	.set = set_include,
+	.clear = clear_include,
+	.get = get_include,
 };

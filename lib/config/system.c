@@ -19,14 +19,8 @@
 
 /* The listed items come first, in the order of lxc-config -l; the NULL ends the list. */
 static const char *const listed[] = {
-	"lxc.default_config",
-	"lxc.lxcpath",
-	"lxc.bdev.lvm.vg",
-	"lxc.bdev.lvm.thin_pool",
-	"lxc.bdev.zfs.root",
-	"lxc.cgroup.use",
-	"lxc.cgroup.pattern",
-	NULL,
+	"lxc.default_config", "lxc.lxcpath",	"lxc.bdev.lvm.vg",    "lxc.bdev.lvm.thin_pool",
+	"lxc.bdev.zfs.root",  "lxc.cgroup.use", "lxc.cgroup.pattern", NULL,
 };
 
 /* home: default below $HOME for a caller who is not root; NULL: the same for all. */
@@ -84,7 +78,8 @@ static char *find_value(char *text, const char *key)
 /* 0 with *ret NULL when the file does not exist or does not have the key. */
 static int from_file(const char *key, char **ret, struct err **e)
 {
-	auto_free char *path = geteuid() == 0 ? strdup(PATH_SYSTEM_CONFIG) : below_home(".config/lxc/lxc.conf");
+	auto_free char *path =
+		geteuid() == 0 ? strdup(PATH_SYSTEM_CONFIG) : below_home(".config/lxc/lxc.conf");
 	auto_err struct err *why = NULL;
 	auto_free char *text = NULL;
 	size_t n;
@@ -97,8 +92,8 @@ static int from_file(const char *key, char **ret, struct err **e)
 	if (r == -ENOENT || r == -ENOTDIR)
 		return 0;
 	if (r < 0)
-		return err_config_unreadable(e, -r, path, *err_root(why)->id ? err_root(why)->what :
-							      strerrordesc_np(-r));
+		return err_config_unreadable(e, -r, path,
+					     *err_root(why)->id ? err_root(why)->what : strerrordesc_np(-r));
 	*ret = find_value(text, key);
 	if (*ret && strcmp(key, "lxc.lxcpath") == 0)
 		for (n = strlen(*ret); n > 1 && (*ret)[n - 1] == '/'; n--)

@@ -14,11 +14,11 @@
 #include "config/conf.h"
 
 enum {
-	KEY_PREFIX = 1,		/* takes a further part: lxc.sysctl.NAME */
-	KEY_HIDDEN = 2,		/* not in the list of all keys */
-	KEY_NO_EMPTY = 4,	/* an empty value is an error; clearing works */
-	KEY_EMPTY_ZERO = 8,	/* an empty value means 0, clearing means the default */
-	KEY_EMPTY_TOLD = 16,	/* cleared is not what it is by default: a saved text has to say so */
+	KEY_PREFIX = 1,	     /* takes a further part: lxc.sysctl.NAME */
+	KEY_HIDDEN = 2,	     /* not in the list of all keys */
+	KEY_NO_EMPTY = 4,    /* an empty value is an error; clearing works */
+	KEY_EMPTY_ZERO = 8,  /* an empty value means 0, clearing means the default */
+	KEY_EMPTY_TOLD = 16, /* cleared is not what it is by default: a saved text has to say so */
 };
 
 struct key_type;
@@ -26,11 +26,11 @@ struct key_type;
 struct key {
 	const char *name;
 	const struct key_type *type;
-	size_t field;		/* offset in struct conf, or in struct conf_net for sub-keys */
-	int64_t arg;		/* meaning depends on the type */
-	int64_t def;		/* default of a number */
+	size_t field; /* offset in struct conf, or in struct conf_net for sub-keys */
+	int64_t arg;  /* meaning depends on the type */
+	int64_t def;  /* default of a number */
 	unsigned flags;
-	const char *example;	/* a good value, for the remedy of a bad one */
+	const char *example; /* a good value, for the remedy of a bad one */
 	const char *summary;
 };
 
@@ -41,12 +41,12 @@ struct key_ctx {
 	struct conf *c;
 	void *base;
 	const struct key *k;
-	const char *key;	/* as the caller wrote it */
-	const char *sub;	/* what follows a prefix; NULL if there is none */
-	const char *value;	/* not empty in set */
+	const char *key;   /* as the caller wrote it */
+	const char *sub;   /* what follows a prefix; NULL if there is none */
+	const char *value; /* not empty in set */
 	struct origin at;
 	struct log *l;
-	struct reader *reader;	/* the reader in progress, NULL outside of one */
+	struct reader *reader; /* the reader in progress, NULL outside of one */
 };
 
 /* Collects the canonical dump; or, with b NULL, finds out whether what a key covers came from a file
@@ -72,11 +72,12 @@ struct key_type {
 	void (*dump)(const struct key_ctx *x, struct dump *d);
 };
 
-extern const struct key_type type_arch, type_autodev_size, type_bool, type_bytes, type_cap_drop, type_cap_keep,
-	type_cgroup, type_cgroup_dir, type_cgroup_inner, type_env, type_facility, type_groups, type_hook_all,
-	type_idmap, type_id, type_include, type_int, type_level, type_list, type_map, type_mount_auto, type_net,
-	type_net_all, type_ns_mask, type_ns_share, type_path, type_proc, type_prlimit, type_proxy,
-	type_rootfs_options, type_rootfs_path, type_signal, type_str, type_time, type_uint, type_words;
+extern const struct key_type type_arch, type_autodev_size, type_bool, type_bytes, type_cap_drop,
+	type_cap_keep, type_cgroup, type_cgroup_dir, type_cgroup_inner, type_env, type_facility, type_groups,
+	type_hook_all, type_idmap, type_id, type_include, type_int, type_level, type_list, type_map,
+	type_mount_auto, type_net, type_net_all, type_ns_mask, type_ns_share, type_path, type_proc,
+	type_prlimit, type_proxy, type_rootfs_options, type_rootfs_path, type_signal, type_str, type_time,
+	type_uint, type_words;
 
 /* The registry; row NULL ends the list. */
 extern const struct key key_table[];

@@ -52,7 +52,10 @@ static int set_uint(const struct key_ctx *x, struct err **e)
 }
 
 const struct key_type type_uint = {
-	.shape = SHAPE_NUM, .set = set_uint, .clear = clear_num, .get = get_num,
+	.shape = SHAPE_NUM,
+	.set = set_uint,
+	.clear = clear_num,
+	.get = get_num,
 };
 
 static int set_int(const struct key_ctx *x, struct err **e)
@@ -63,7 +66,10 @@ static int set_int(const struct key_ctx *x, struct err **e)
 }
 
 const struct key_type type_int = {
-	.shape = SHAPE_NUM, .set = set_int, .clear = clear_num, .get = get_num,
+	.shape = SHAPE_NUM,
+	.set = set_int,
+	.clear = clear_num,
+	.get = get_num,
 };
 
 static int set_bool(const struct key_ctx *x, struct err **e)
@@ -76,7 +82,10 @@ static int set_bool(const struct key_ctx *x, struct err **e)
 }
 
 const struct key_type type_bool = {
-	.shape = SHAPE_NUM, .set = set_bool, .clear = clear_num, .get = get_num,
+	.shape = SHAPE_NUM,
+	.set = set_bool,
+	.clear = clear_num,
+	.get = get_num,
 };
 
 static int set_id(const struct key_ctx *x, struct err **e)
@@ -90,7 +99,10 @@ static int set_id(const struct key_ctx *x, struct err **e)
 }
 
 const struct key_type type_id = {
-	.shape = SHAPE_NUM, .set = set_id, .clear = clear_num, .get = get_num,
+	.shape = SHAPE_NUM,
+	.set = set_id,
+	.clear = clear_num,
+	.get = get_num,
 };
 
 static int set_signal(const struct key_ctx *x, struct err **e)
@@ -105,7 +117,10 @@ static int set_signal(const struct key_ctx *x, struct err **e)
 }
 
 const struct key_type type_signal = {
-	.shape = SHAPE_NUM, .set = set_signal, .clear = clear_num, .get = get_num,
+	.shape = SHAPE_NUM,
+	.set = set_signal,
+	.clear = clear_num,
+	.get = get_num,
 };
 
 static int set_level(const struct key_ctx *x, struct err **e)
@@ -126,7 +141,11 @@ static int get_level(const struct key_ctx *x, struct buf *b, struct err **e)
 }
 
 const struct key_type type_level = {
-	.shape = SHAPE_NUM, .text = true, .set = set_level, .clear = clear_num, .get = get_level,
+	.shape = SHAPE_NUM,
+	.text = true,
+	.set = set_level,
+	.clear = clear_num,
+	.get = get_level,
 };
 
 static int set_arch(const struct key_ctx *x, struct err **e)
@@ -154,7 +173,11 @@ static int get_arch(const struct key_ctx *x, struct buf *b, struct err **e)
 }
 
 const struct key_type type_arch = {
-	.shape = SHAPE_NUM, .text = true, .set = set_arch, .clear = clear_num, .get = get_arch,
+	.shape = SHAPE_NUM,
+	.text = true,
+	.set = set_arch,
+	.clear = clear_num,
+	.get = get_arch,
 };
 
 /* Number and unit of a byte size: a single letter is no unit (LXC has always dropped it). */
@@ -214,7 +237,10 @@ static int set_bytes(const struct key_ctx *x, struct err **e)
 }
 
 const struct key_type type_bytes = {
-	.shape = SHAPE_NUM, .set = set_bytes, .clear = clear_num, .get = get_num,
+	.shape = SHAPE_NUM,
+	.set = set_bytes,
+	.clear = clear_num,
+	.get = get_num,
 };
 
 static int set_autodev_size(const struct key_ctx *x, struct err **e)
@@ -235,7 +261,10 @@ static int clear_autodev_size(const struct key_ctx *x, struct err **e)
 }
 
 const struct key_type type_autodev_size = {
-	.shape = SHAPE_NUM, .set = set_autodev_size, .clear = clear_autodev_size, .get = get_num,
+	.shape = SHAPE_NUM,
+	.set = set_autodev_size,
+	.clear = clear_autodev_size,
+	.get = get_num,
 };
 
 /* arg: the greatest length, 0 for none. */
@@ -266,7 +295,11 @@ static int get_str(const struct key_ctx *x, struct buf *b, struct err **e)
 }
 
 const struct key_type type_str = {
-	.shape = SHAPE_STR, .text = true, .set = set_str, .clear = clear_str, .get = get_str,
+	.shape = SHAPE_STR,
+	.text = true,
+	.set = set_str,
+	.clear = clear_str,
+	.get = get_str,
 };
 
 static int set_path(const struct key_ctx *x, struct err **e)
@@ -292,7 +325,12 @@ static void dump_path(const struct key_ctx *x, struct dump *d)
 }
 
 const struct key_type type_path = {
-	.shape = SHAPE_STR, .text = true, .set = set_path, .clear = clear_str, .get = get_str, .dump = dump_path,
+	.shape = SHAPE_STR,
+	.text = true,
+	.set = set_path,
+	.clear = clear_str,
+	.get = get_str,
+	.dump = dump_path,
 };
 
 static int set_facility(const struct key_ctx *x, struct err **e)
@@ -307,7 +345,11 @@ static int set_facility(const struct key_ctx *x, struct err **e)
 }
 
 const struct key_type type_facility = {
-	.shape = SHAPE_STR, .text = true, .set = set_facility, .clear = clear_str, .get = get_str,
+	.shape = SHAPE_STR,
+	.text = true,
+	.set = set_facility,
+	.clear = clear_str,
+	.get = get_str,
 };
 
 static int set_cgroup_dir(const struct key_ctx *x, struct err **e)
@@ -320,7 +362,11 @@ static int set_cgroup_dir(const struct key_ctx *x, struct err **e)
 }
 
 const struct key_type type_cgroup_dir = {
-	.shape = SHAPE_STR, .text = true, .set = set_cgroup_dir, .clear = clear_str, .get = get_str,
+	.shape = SHAPE_STR,
+	.text = true,
+	.set = set_cgroup_dir,
+	.clear = clear_str,
+	.get = get_str,
 };
 
 static int set_cgroup_inner(const struct key_ctx *x, struct err **e)
@@ -335,7 +381,11 @@ static int set_cgroup_inner(const struct key_ctx *x, struct err **e)
 }
 
 const struct key_type type_cgroup_inner = {
-	.shape = SHAPE_STR, .text = true, .set = set_cgroup_inner, .clear = clear_str, .get = get_str,
+	.shape = SHAPE_STR,
+	.text = true,
+	.set = set_cgroup_inner,
+	.clear = clear_str,
+	.get = get_str,
 };
 
 static int set_proxy(const struct key_ctx *x, struct err **e)
@@ -370,6 +420,10 @@ static void dump_proxy(const struct key_ctx *x, struct dump *d)
 }
 
 const struct key_type type_proxy = {
-	.shape = SHAPE_STR, .text = true, .set = set_proxy, .clear = clear_str, .get = get_proxy,
+	.shape = SHAPE_STR,
+	.text = true,
+	.set = set_proxy,
+	.clear = clear_str,
+	.get = get_proxy,
 	.dump = dump_proxy,
 };

@@ -47,7 +47,10 @@ static void dump_list(const struct key_ctx *x, struct dump *d)
 }
 
 const struct key_type type_list = {
-	.set = set_list, .clear = clear_list, .get = get_list, .dump = dump_list,
+	.set = set_list,
+	.clear = clear_list,
+	.get = get_list,
+	.dump = dump_list,
 };
 
 static int set_words(const struct key_ctx *x, struct err **e)
@@ -61,7 +64,10 @@ static int set_words(const struct key_ctx *x, struct err **e)
 }
 
 const struct key_type type_words = {
-	.set = set_words, .clear = clear_list, .get = get_list, .dump = dump_list,
+	.set = set_words,
+	.clear = clear_list,
+	.get = get_list,
+	.dump = dump_list,
 };
 
 static int set_env(const struct key_ctx *x, struct err **e)
@@ -84,7 +90,10 @@ static int set_env(const struct key_ctx *x, struct err **e)
 }
 
 const struct key_type type_env = {
-	.set = set_env, .clear = clear_list, .get = get_list, .dump = dump_list,
+	.set = set_env,
+	.clear = clear_list,
+	.get = get_list,
+	.dump = dump_list,
 };
 
 static int set_groups(const struct key_ctx *x, struct err **e)
@@ -117,7 +126,10 @@ static int get_groups(const struct key_ctx *x, struct buf *b, struct err **e)
 }
 
 const struct key_type type_groups = {
-	.set = set_groups, .clear = clear_list, .get = get_groups, .dump = dump_list,
+	.set = set_groups,
+	.clear = clear_list,
+	.get = get_groups,
+	.dump = dump_list,
 };
 
 /* lxc.hook: all of them at once. */
@@ -141,7 +153,9 @@ static int get_hook_all(const struct key_ctx *x, struct buf *b, struct err **e)
 }
 
 const struct key_type type_hook_all = {
-	.set = set_hook_all, .clear = clear_hook_all, .get = get_hook_all,
+	.set = set_hook_all,
+	.clear = clear_hook_all,
+	.get = get_hook_all,
 };
 
 static int check_cap(const struct key_ctx *x, const char *word, struct err **e)
@@ -152,7 +166,8 @@ static int check_cap(const struct key_ctx *x, const char *word, struct err **e)
 
 	if (r == 0)
 		return 0;
-	buf_addf(&why, r == -ERANGE ? "this kernel has no capability %s" : "there is no capability '%s'", word);
+	buf_addf(&why, r == -ERANGE ? "this kernel has no capability %s" : "there is no capability '%s'",
+		 word);
 	if (near)
 		buf_addf(&why, "; did you mean %s?", near);
 	return key_bad(x, -r, buf_str(&why), e);
@@ -165,7 +180,8 @@ static int set_cap_drop(const struct key_ctx *x, struct err **e)
 
 	if (x->c->cap_keep_mode)
 		return key_bad_hint(x, EINVAL, "lxc.cap.keep is set already",
-				    "use one of lxc.cap.drop and lxc.cap.keep; an empty value clears both", e);
+				    "use one of lxc.cap.drop and lxc.cap.keep; an empty value clears both",
+				    e);
 	if (strv_split(&words, x->value, " \t") < 0)
 		return err_no_memory(e);
 	for (size_t i = 0; i < words.n; i++) {
@@ -186,7 +202,8 @@ static int set_cap_keep(const struct key_ctx *x, struct err **e)
 
 	if (x->c->cap_drop.n)
 		return key_bad_hint(x, EINVAL, "lxc.cap.drop is set already",
-				    "use one of lxc.cap.drop and lxc.cap.keep; an empty value clears both", e);
+				    "use one of lxc.cap.drop and lxc.cap.keep; an empty value clears both",
+				    e);
 	if (strv_split(&words, x->value, " \t") < 0)
 		return err_no_memory(e);
 	for (size_t i = 0; i < words.n; i++) {
@@ -220,10 +237,16 @@ static void dump_cap_keep(const struct key_ctx *x, struct dump *d)
 }
 
 const struct key_type type_cap_drop = {
-	.set = set_cap_drop, .clear = clear_caps, .get = get_list, .dump = dump_list,
+	.set = set_cap_drop,
+	.clear = clear_caps,
+	.get = get_list,
+	.dump = dump_list,
 };
 const struct key_type type_cap_keep = {
-	.set = set_cap_keep, .clear = clear_caps, .get = get_list, .dump = dump_cap_keep,
+	.set = set_cap_keep,
+	.clear = clear_caps,
+	.get = get_list,
+	.dump = dump_cap_keep,
 };
 
 /* Maps. A value needs a name after the prefix; without one the key stands for all of them. */
@@ -298,7 +321,10 @@ static int set_cgroup(const struct key_ctx *x, struct err **e)
 }
 
 const struct key_type type_cgroup = {
-	.set = set_cgroup, .clear = clear_map, .get = get_cgroup, .dump = dump_map,
+	.set = set_cgroup,
+	.clear = clear_map,
+	.get = get_cgroup,
+	.dump = dump_map,
 };
 
 static int set_map(const struct key_ctx *x, struct err **e)
@@ -309,10 +335,16 @@ static int set_map(const struct key_ctx *x, struct err **e)
 }
 
 const struct key_type type_map = {
-	.set = set_map, .clear = clear_map, .get = get_map_plain, .dump = dump_map,
+	.set = set_map,
+	.clear = clear_map,
+	.get = get_map_plain,
+	.dump = dump_map,
 };
 const struct key_type type_proc = {
-	.set = set_cgroup, .clear = clear_map, .get = get_map_plain, .dump = dump_map,
+	.set = set_cgroup,
+	.clear = clear_map,
+	.get = get_map_plain,
+	.dump = dump_map,
 };
 
 static int set_prlimit(const struct key_ctx *x, struct err **e)
@@ -331,5 +363,8 @@ static int set_prlimit(const struct key_ctx *x, struct err **e)
 }
 
 const struct key_type type_prlimit = {
-	.set = set_prlimit, .clear = clear_map, .get = get_map_plain, .dump = dump_map,
+	.set = set_prlimit,
+	.clear = clear_map,
+	.get = get_map_plain,
+	.dump = dump_map,
 };

@@ -16,8 +16,8 @@
 
 size_t rootfs_type_prefix(const char *value)
 {
-	static const char *const types[] = { "dir", "zfs", "lvm", "rbd", "btrfs", "overlay", "overlayfs",
-					     "loop", "nbd", "aufs" };
+	static const char *const types[] = { "dir",	"zfs",	     "lvm",  "rbd", "btrfs",
+					     "overlay", "overlayfs", "loop", "nbd", "aufs" };
 	size_t n = strcspn(value, ":");
 
 	if (value[n] == ':')
@@ -72,7 +72,10 @@ static void dump_rootfs_path(const struct key_ctx *x, struct dump *d)
 }
 
 const struct key_type type_rootfs_path = {
-	.text = true, .set = set_rootfs_path, .clear = clear_rootfs_path, .get = get_rootfs_path,
+	.text = true,
+	.set = set_rootfs_path,
+	.clear = clear_rootfs_path,
+	.get = get_rootfs_path,
 	.dump = dump_rootfs_path,
 };
 
@@ -105,15 +108,24 @@ static int get_str(const struct key_ctx *x, struct buf *b, struct err **e)
 }
 
 const struct key_type type_rootfs_options = {
-	.shape = SHAPE_STR, .text = true, .set = set_rootfs_options, .clear = clear_str, .get = get_str,
+	.shape = SHAPE_STR,
+	.text = true,
+	.set = set_rootfs_options,
+	.clear = clear_str,
+	.get = get_str,
 };
 
 /* lxc.mount.auto: the canonical word of every value comes first. */
 static const struct name_value proc_words[] = {
-	{ "proc:mixed", AUTO_MIXED }, { "proc:rw", AUTO_RW }, { "proc", AUTO_MIXED },
+	{ "proc:mixed", AUTO_MIXED },
+	{ "proc:rw", AUTO_RW },
+	{ "proc", AUTO_MIXED },
 };
 static const struct name_value sys_words[] = {
-	{ "sys:mixed", AUTO_MIXED }, { "sys:ro", AUTO_RO }, { "sys:rw", AUTO_RW }, { "sys", AUTO_MIXED },
+	{ "sys:mixed", AUTO_MIXED },
+	{ "sys:ro", AUTO_RO },
+	{ "sys:rw", AUTO_RW },
+	{ "sys", AUTO_MIXED },
 };
 static const struct name_value cgroup_words[] = {
 	{ "cgroup", CGAUTO_DEFAULT },
@@ -199,9 +211,9 @@ static int set_mount_auto(const struct key_ctx *x, struct err **e)
 		if (auto_word(&a, words.v[i]) < 0)
 			return bad_auto_word(x, before, e);
 	}
-	if (a.host && (str_assign(&c->shmounts_host, a.host, x->at) < 0 ||
-		       str_assign(&c->shmounts_container, a.container ? a.container : "/dev/.lxc-mounts",
-				  x->at) < 0))
+	if (a.host &&
+	    (str_assign(&c->shmounts_host, a.host, x->at) < 0 ||
+	     str_assign(&c->shmounts_container, a.container ? a.container : "/dev/.lxc-mounts", x->at) < 0))
 		return err_no_memory(e);
 	if (a.proc >= 0)
 		c->auto_proc = (enum conf_auto)a.proc;
@@ -258,6 +270,9 @@ static void dump_mount_auto(const struct key_ctx *x, struct dump *d)
 }
 
 const struct key_type type_mount_auto = {
-	.text = true, .set = set_mount_auto, .clear = clear_mount_auto, .get = get_mount_auto,
+	.text = true,
+	.set = set_mount_auto,
+	.clear = clear_mount_auto,
+	.get = get_mount_auto,
 	.dump = dump_mount_auto,
 };

@@ -19,11 +19,11 @@
 
 struct net_key {
 	struct key k;
-	enum conf_net_type needs;	/* NET_INVALID: any */
+	enum conf_net_type needs; /* NET_INVALID: any */
 };
 
 static const struct net_key net_keys[] = {
-#define NETKEY(name, type, field, arg, def, needs, example, summary)                                   \
+#define NETKEY(name, type, field, arg, def, needs, example, summary)                                         \
 	{ { name, &type_##type, offsetof(struct conf_net, field), arg, def, 0, example, summary }, needs },
 #include "config/netkeys.def"
 #undef NETKEY
@@ -130,8 +130,8 @@ bool net_nearest(const char *key, struct buf *b)
 }
 
 /* Resolves x (a row of the registry) into the sub-key's own context. *ret_index is set. */
-static int resolve(const struct key_ctx *x, struct key_ctx *y, unsigned *ret_index, const struct net_key **ret,
-		   struct err **e)
+static int resolve(const struct key_ctx *x, struct key_ctx *y, unsigned *ret_index,
+		   const struct net_key **ret, struct err **e)
 {
 	auto_buf struct buf b = BUF_INIT(4096);
 	const char *sub = NULL;
@@ -139,7 +139,8 @@ static int resolve(const struct key_ctx *x, struct key_ctx *y, unsigned *ret_ind
 	*y = *x;
 	*ret = NULL;
 	if (split(x->sub, ret_index, &sub) < 0)
-		return err_unknown_key(e, x->key, "", "write lxc.net.N.KEY with a number N from 0 to 2147483646");
+		return err_unknown_key(e, x->key, "",
+				       "write lxc.net.N.KEY with a number N from 0 to 2147483646");
 	if (!sub)
 		return 0;
 	*ret = find_key(sub);
@@ -160,7 +161,8 @@ const char *net_type_word(const struct conf_net *n)
 	return table_by_value(nic_types, (long)n->type);
 }
 
-static int mismatch(const struct key_ctx *x, const struct net_key *nk, const struct conf_net *n, struct err **e)
+static int mismatch(const struct key_ctx *x, const struct net_key *nk, const struct conf_net *n,
+		    struct err **e)
 {
 	const char *has = net_type_word(n);
 
@@ -237,7 +239,8 @@ static int get_net(const struct key_ctx *x, struct buf *b, struct err **e)
 		return err_set(e, ENOENT, "key_not_readable",
 			       "%s is an interface; read its properties, such as lxc.net.0.type", x->key);
 	if (!n)
-		return err_set(e, EINVAL, "net_missing", "%s has no value: there is no such interface", x->key);
+		return err_set(e, EINVAL, "net_missing", "%s has no value: there is no such interface",
+			       x->key);
 	y.base = n;
 	return fits(nk, n) ? nk->k.type->get(&y, b, e) : mismatch(x, nk, n, e);
 }
@@ -263,7 +266,11 @@ static void dump_net(const struct key_ctx *x, struct dump *d)
 }
 
 const struct key_type type_net = {
-	.text = true, .set = set_net, .clear = clear_net, .get = get_net, .dump = dump_net,
+	.text = true,
+	.set = set_net,
+	.clear = clear_net,
+	.get = get_net,
+	.dump = dump_net,
 };
 
 /* lxc.net: all interfaces. */
@@ -292,7 +299,9 @@ static int get_net_all(const struct key_ctx *x, struct buf *b, struct err **e)
 }
 
 const struct key_type type_net_all = {
-	.set = set_net_all, .clear = clear_net_all, .get = get_net_all,
+	.set = set_net_all,
+	.clear = clear_net_all,
+	.get = get_net_all,
 };
 
 static int set_net_type(const struct key_ctx *x, struct err **e)
@@ -343,7 +352,11 @@ static void dump_net_type(const struct key_ctx *x, struct dump *d)
 }
 
 const struct key_type type_net_type = {
-	.text = true, .set = set_net_type, .clear = clear_net_type, .get = get_net_type, .dump = dump_net_type,
+	.text = true,
+	.set = set_net_type,
+	.clear = clear_net_type,
+	.get = get_net_type,
+	.dump = dump_net_type,
 };
 
 bool hwaddr_is_key(const char *key)
@@ -372,8 +385,8 @@ void hwaddr_fill(char *value)
 		if (i % sizeof(random) == 0 && getrandom(random, sizeof(random), 0) < 0)
 			return;
 		/* The second digit holds the multicast and the local bit. */
-		*p = p == value + 1 ? unicast[random[i % sizeof(random)] & 3] :
-				      hex[random[i % sizeof(random)] & 15];
+		*p = p == value + 1 ? unicast[random[i % sizeof(random)] & 3]
+				    : hex[random[i % sizeof(random)] & 15];
 		i++;
 	}
 }

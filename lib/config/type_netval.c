@@ -78,18 +78,27 @@ static int get_flags(const struct key_ctx *x, struct buf *b, struct err **e)
 }
 
 const struct key_type type_net_flags = {
-	.shape = SHAPE_NUM, .text = true, .set = set_flags, .clear = clear_num, .get = get_flags,
+	.shape = SHAPE_NUM,
+	.text = true,
+	.set = set_flags,
+	.clear = clear_num,
+	.get = get_flags,
 };
 
 static int set_name(const struct key_ctx *x, struct err **e)
 {
 	if (!ifname_is_valid(x->value))
-		return key_bad(x, EINVAL, "an interface name has 1 to 15 characters without '/', ':' and blanks", e);
+		return key_bad(x, EINVAL,
+			       "an interface name has 1 to 15 characters without '/', ':' and blanks", e);
 	return str_assign(key_field(x), x->value, x->at) < 0 ? err_no_memory(e) : 0;
 }
 
 const struct key_type type_net_name = {
-	.shape = SHAPE_STR, .text = true, .set = set_name, .clear = clear_str, .get = get_str,
+	.shape = SHAPE_STR,
+	.text = true,
+	.set = set_name,
+	.clear = clear_str,
+	.get = get_str,
 };
 
 /* A trailing '+' stands for any ending; which interface that is, is found at start. */
@@ -101,12 +110,17 @@ static int set_link(const struct key_ctx *x, struct err **e)
 	if (!name)
 		return err_no_memory(e);
 	if (!ifname_is_valid(name))
-		return key_bad(x, EINVAL, "an interface name has 1 to 15 characters without '/', ':' and blanks", e);
+		return key_bad(x, EINVAL,
+			       "an interface name has 1 to 15 characters without '/', ':' and blanks", e);
 	return str_assign(key_field(x), x->value, x->at) < 0 ? err_no_memory(e) : 0;
 }
 
 const struct key_type type_net_link = {
-	.shape = SHAPE_STR, .text = true, .set = set_link, .clear = clear_str, .get = get_str,
+	.shape = SHAPE_STR,
+	.text = true,
+	.set = set_link,
+	.clear = clear_str,
+	.get = get_str,
 };
 
 static int set_hwaddr(const struct key_ctx *x, struct err **e)
@@ -120,7 +134,11 @@ static int set_hwaddr(const struct key_ctx *x, struct err **e)
 }
 
 const struct key_type type_net_hwaddr = {
-	.shape = SHAPE_STR, .text = true, .set = set_hwaddr, .clear = clear_str, .get = get_str,
+	.shape = SHAPE_STR,
+	.text = true,
+	.set = set_hwaddr,
+	.clear = clear_str,
+	.get = get_str,
 };
 
 /* Words of numbers; the row's argument says which table. */
@@ -168,7 +186,11 @@ static int get_mode(const struct key_ctx *x, struct buf *b, struct err **e)
 }
 
 const struct key_type type_net_mode = {
-	.shape = SHAPE_NUM, .text = true, .set = set_mode, .clear = clear_num, .get = get_mode,
+	.shape = SHAPE_NUM,
+	.text = true,
+	.set = set_mode,
+	.clear = clear_num,
+	.get = get_mode,
 };
 
 static int set_queues(const struct key_ctx *x, struct err **e)
@@ -181,7 +203,10 @@ static int set_queues(const struct key_ctx *x, struct err **e)
 }
 
 const struct key_type type_net_queues = {
-	.shape = SHAPE_NUM, .set = set_queues, .clear = clear_num, .get = get_num_if_set,
+	.shape = SHAPE_NUM,
+	.set = set_queues,
+	.clear = clear_num,
+	.get = get_num_if_set,
 };
 
 /* arg 1: the VLAN of a bridge port, where "none" (-1) takes the port out of every untagged VLAN;
@@ -219,7 +244,11 @@ static void dump_vlan(const struct key_ctx *x, struct dump *d)
 }
 
 const struct key_type type_net_vlan = {
-	.shape = SHAPE_NUM, .set = set_vlan, .clear = clear_num, .get = get_vlan, .dump = dump_vlan,
+	.shape = SHAPE_NUM,
+	.set = set_vlan,
+	.clear = clear_num,
+	.get = get_vlan,
+	.dump = dump_vlan,
 };
 
 static int set_vlan_tagged(const struct key_ctx *x, struct err **e)
@@ -267,7 +296,10 @@ static void dump_vlan_tagged(const struct key_ctx *x, struct dump *d)
 }
 
 const struct key_type type_net_vlan_tagged = {
-	.set = set_vlan_tagged, .clear = clear_vlan_tagged, .get = get_vlan_tagged, .dump = dump_vlan_tagged,
+	.set = set_vlan_tagged,
+	.clear = clear_vlan_tagged,
+	.get = get_vlan_tagged,
+	.dump = dump_vlan_tagged,
 };
 
 /* Addresses. */
@@ -308,8 +340,8 @@ static const char *parse_addr(const char *text, int family, bool prefix_needed, 
 	if (inet_pton(family, copy, family == AF_INET ? (void *)&a.v4 : (void *)&a.v6) != 1)
 		return family == AF_INET ? "it is not an IPv4 address" : "it is not an IPv6 address";
 	if (slash && (num_uint(slash, 10, &a.prefix) < 0 || a.prefix > limit))
-		return family == AF_INET ? "its prefix length is not a number from 0 to 32" :
-					   "its prefix length is not a number from 0 to 128";
+		return family == AF_INET ? "its prefix length is not a number from 0 to 32"
+					 : "its prefix length is not a number from 0 to 128";
 	if (!slash && prefix_needed)
 		return "it has no prefix length";
 	if (!slash)
@@ -409,16 +441,28 @@ static void dump_addrs(const struct key_ctx *x, struct dump *d)
 }
 
 const struct key_type type_net_addr4 = {
-	.set = set_addr4, .clear = clear_addrs, .get = get_addrs, .dump = dump_addrs,
+	.set = set_addr4,
+	.clear = clear_addrs,
+	.get = get_addrs,
+	.dump = dump_addrs,
 };
 const struct key_type type_net_addr6 = {
-	.set = set_addr6, .clear = clear_addrs, .get = get_addrs, .dump = dump_addrs,
+	.set = set_addr6,
+	.clear = clear_addrs,
+	.get = get_addrs,
+	.dump = dump_addrs,
 };
 const struct key_type type_net_route4 = {
-	.set = set_route4, .clear = clear_addrs, .get = get_addrs, .dump = dump_addrs,
+	.set = set_route4,
+	.clear = clear_addrs,
+	.get = get_addrs,
+	.dump = dump_addrs,
 };
 const struct key_type type_net_route6 = {
-	.set = set_route6, .clear = clear_addrs, .get = get_addrs, .dump = dump_addrs,
+	.set = set_route6,
+	.clear = clear_addrs,
+	.get = get_addrs,
+	.dump = dump_addrs,
 };
 
 static int set_gateway(const struct key_ctx *x, int family, struct err **e)
@@ -437,8 +481,8 @@ static int set_gateway(const struct key_ctx *x, int family, struct err **e)
 		if (inet_pton(family, x->value,
 			      family == AF_INET ? (void *)&new.addr.v4 : (void *)&new.addr.v6) != 1)
 			return key_bad(x, EINVAL,
-				       family == AF_INET ? "it is no IPv4 address, auto or dev" :
-							   "it is no IPv6 address, auto or dev",
+				       family == AF_INET ? "it is no IPv4 address, auto or dev"
+							 : "it is no IPv6 address, auto or dev",
 				       e);
 	}
 	*g = new;
@@ -487,8 +531,16 @@ static void dump_gateway(const struct key_ctx *x, struct dump *d)
 }
 
 const struct key_type type_net_gateway4 = {
-	.text = true, .set = set_gateway4, .clear = clear_gateway, .get = get_gateway, .dump = dump_gateway,
+	.text = true,
+	.set = set_gateway4,
+	.clear = clear_gateway,
+	.get = get_gateway,
+	.dump = dump_gateway,
 };
 const struct key_type type_net_gateway6 = {
-	.text = true, .set = set_gateway6, .clear = clear_gateway, .get = get_gateway, .dump = dump_gateway,
+	.text = true,
+	.set = set_gateway6,
+	.clear = clear_gateway,
+	.get = get_gateway,
+	.dump = dump_gateway,
 };

@@ -21,7 +21,8 @@ static int set_ns_mask(const struct key_ctx *x, struct err **e)
 	int64_t mask = f->v;
 
 	if (other->v)
-		return key_bad_hint(x, EINVAL, "lxc.namespace.clone and lxc.namespace.keep exclude each other",
+		return key_bad_hint(x, EINVAL,
+				    "lxc.namespace.clone and lxc.namespace.keep exclude each other",
 				    "use one of them; an empty value clears the other", e);
 	if (strv_split(&words, x->value, " \t") < 0)
 		return err_no_memory(e);
@@ -69,7 +70,11 @@ static void dump_ns_mask(const struct key_ctx *x, struct dump *d)
 }
 
 const struct key_type type_ns_mask = {
-	.shape = SHAPE_NUM, .set = set_ns_mask, .clear = clear_ns_mask, .get = get_ns_mask, .dump = dump_ns_mask,
+	.shape = SHAPE_NUM,
+	.set = set_ns_mask,
+	.clear = clear_ns_mask,
+	.get = get_ns_mask,
+	.dump = dump_ns_mask,
 };
 
 /* The row's sub-key names the namespace. */
@@ -133,7 +138,11 @@ static void dump_ns_share(const struct key_ctx *x, struct dump *d)
 }
 
 const struct key_type type_ns_share = {
-	.text = true, .set = set_ns_share, .clear = clear_ns_share, .get = get_ns_share, .dump = dump_ns_share,
+	.text = true,
+	.set = set_ns_share,
+	.clear = clear_ns_share,
+	.get = get_ns_share,
+	.dump = dump_ns_share,
 };
 
 static int set_idmap(const struct key_ctx *x, struct err **e)
@@ -146,8 +155,8 @@ static int set_idmap(const struct key_ctx *x, struct err **e)
 	if (strv_split(&w, x->value, " \t\r") < 0)
 		return err_no_memory(e);
 	if (w.n != 4)
-		return key_bad(x, EINVAL, "it needs four words: u or g, first id inside, first id outside, count",
-			       e);
+		return key_bad(x, EINVAL,
+			       "it needs four words: u or g, first id inside, first id outside, count", e);
 	if (strcmp(w.v[0], "u") != 0 && strcmp(w.v[0], "g") != 0)
 		return key_bad(x, EINVAL, "its first word must be u or g", e);
 	for (int i = 0; i < 3; i++) {
@@ -196,7 +205,10 @@ static void dump_idmap(const struct key_ctx *x, struct dump *d)
 }
 
 const struct key_type type_idmap = {
-	.set = set_idmap, .clear = clear_idmap, .get = get_idmap, .dump = dump_idmap,
+	.set = set_idmap,
+	.clear = clear_idmap,
+	.get = get_idmap,
+	.dump = dump_idmap,
 };
 
 /* Clock offsets: seconds and nanoseconds are two fields, the unit says which one is set. */
@@ -268,5 +280,9 @@ static void dump_time(const struct key_ctx *x, struct dump *d)
 }
 
 const struct key_type type_time = {
-	.text = true, .set = set_time, .clear = clear_time, .get = get_time, .dump = dump_time,
+	.text = true,
+	.set = set_time,
+	.clear = clear_time,
+	.get = get_time,
+	.dump = dump_time,
 };

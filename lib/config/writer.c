@@ -47,7 +47,7 @@ static char *line_key(const char *line)
 
 /* While the text is walked, old interface lines are numbered as the reader numbered them. */
 struct walk {
-	struct conf *nics;	/* only nets and legacy_nets are used */
+	struct conf *nics; /* only nets and legacy_nets are used */
 };
 
 /* Today's spelling of the line's key (new); follows lxc.network.type lines. */
@@ -102,7 +102,8 @@ static char *kept_line(const char *line, const char *key, const char *modern, co
 {
 	auto_buf struct buf b = BUF_INIT((size_t)1 << 20);
 
-	if (!modern || strcmp(key, modern) == 0 || !str_after(cleared, "lxc.net") || !str_after(modern, "lxc.net."))
+	if (!modern || strcmp(key, modern) == 0 || !str_after(cleared, "lxc.net") ||
+	    !str_after(modern, "lxc.net."))
 		return strdup(line);
 	buf_adds(&b, modern);
 	buf_adds(&b, line + strspn(line, " \t") + strlen(key));

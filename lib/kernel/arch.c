@@ -11,16 +11,16 @@
 #include "base/table.h"
 
 static const struct name_value words[] = {
-	{ "i686", PER_LINUX32 },	{ "x86_64", PER_LINUX },	{ "arm", PER_LINUX32 },
-	{ "armel", PER_LINUX32 },	{ "armhf", PER_LINUX32 },	{ "armv7l", PER_LINUX32 },
-	{ "athlon", PER_LINUX32 },	{ "i386", PER_LINUX32 },	{ "i486", PER_LINUX32 },
-	{ "i586", PER_LINUX32 },	{ "linux32", PER_LINUX32 },	{ "mips", PER_LINUX32 },
-	{ "mipsel", PER_LINUX32 },	{ "ppc", PER_LINUX32 },		{ "powerpc", PER_LINUX32 },
-	{ "x32", PER_LINUX32 },		{ "x86", PER_LINUX32 },		{ "aarch64", PER_LINUX },
-	{ "amd64", PER_LINUX },		{ "arm64", PER_LINUX },		{ "linux64", PER_LINUX },
-	{ "loongarch64", PER_LINUX },	{ "loong64", PER_LINUX },	{ "mips64", PER_LINUX },
-	{ "mips64el", PER_LINUX },	{ "ppc64", PER_LINUX },		{ "ppc64el", PER_LINUX },
-	{ "ppc64le", PER_LINUX },	{ "powerpc64", PER_LINUX },	{ "riscv64", PER_LINUX },
+	{ "i686", PER_LINUX32 },      { "x86_64", PER_LINUX },	  { "arm", PER_LINUX32 },
+	{ "armel", PER_LINUX32 },     { "armhf", PER_LINUX32 },	  { "armv7l", PER_LINUX32 },
+	{ "athlon", PER_LINUX32 },    { "i386", PER_LINUX32 },	  { "i486", PER_LINUX32 },
+	{ "i586", PER_LINUX32 },      { "linux32", PER_LINUX32 }, { "mips", PER_LINUX32 },
+	{ "mipsel", PER_LINUX32 },    { "ppc", PER_LINUX32 },	  { "powerpc", PER_LINUX32 },
+	{ "x32", PER_LINUX32 },	      { "x86", PER_LINUX32 },	  { "aarch64", PER_LINUX },
+	{ "amd64", PER_LINUX },	      { "arm64", PER_LINUX },	  { "linux64", PER_LINUX },
+	{ "loongarch64", PER_LINUX }, { "loong64", PER_LINUX },	  { "mips64", PER_LINUX },
+	{ "mips64el", PER_LINUX },    { "ppc64", PER_LINUX },	  { "ppc64el", PER_LINUX },
+	{ "ppc64le", PER_LINUX },     { "powerpc64", PER_LINUX }, { "riscv64", PER_LINUX },
 	{ "s390x", PER_LINUX },
 };
 
@@ -57,12 +57,12 @@ const char *arch_nearest(const char *word)
 }
 
 static const struct name_value machines[] = {
-	{ "x86-64", EM_X86_64 },     { "x86 (32-bit)", EM_386 }, { "ARM 64-bit", EM_AARCH64 },
-	{ "ARM 32-bit", EM_ARM },    { "RISC-V", EM_RISCV },	 { "PowerPC 64-bit", EM_PPC64 },
-	{ "PowerPC", EM_PPC },	     { "s390", EM_S390 },	 { "MIPS", EM_MIPS },
-	{ "LoongArch", 258 },	     { "SPARC", EM_SPARC },	 { "SPARC 64-bit", EM_SPARCV9 },
-	{ "Alpha", EM_ALPHA },	     { "PA-RISC", EM_PARISC },	 { "68000", EM_68K },
-	{ "SuperH", EM_SH },	     { "Itanium", EM_IA_64 },
+	{ "x86-64", EM_X86_64 },  { "x86 (32-bit)", EM_386 }, { "ARM 64-bit", EM_AARCH64 },
+	{ "ARM 32-bit", EM_ARM }, { "RISC-V", EM_RISCV },     { "PowerPC 64-bit", EM_PPC64 },
+	{ "PowerPC", EM_PPC },	  { "s390", EM_S390 },	      { "MIPS", EM_MIPS },
+	{ "LoongArch", 258 },	  { "SPARC", EM_SPARC },      { "SPARC 64-bit", EM_SPARCV9 },
+	{ "Alpha", EM_ALPHA },	  { "PA-RISC", EM_PARISC },   { "68000", EM_68K },
+	{ "SuperH", EM_SH },	  { "Itanium", EM_IA_64 },
 };
 
 const char *arch_elf_name(uint16_t machine)
@@ -72,17 +72,20 @@ const char *arch_elf_name(uint16_t machine)
 
 static const uint16_t native[] = {
 #if defined(__x86_64__)
-	EM_X86_64, EM_386,
+	EM_X86_64,
+	EM_386,
 #elif defined(__i386__)
 	EM_386,
 #elif defined(__aarch64__)
-	EM_AARCH64, EM_ARM,
+	EM_AARCH64,
+	EM_ARM,
 #elif defined(__arm__)
 	EM_ARM,
 #elif defined(__riscv)
 	EM_RISCV,
 #elif defined(__powerpc64__)
-	EM_PPC64, EM_PPC,
+	EM_PPC64,
+	EM_PPC,
 #elif defined(__s390__)
 	EM_S390,
 #elif defined(__mips__)

@@ -26,9 +26,9 @@ enum what { ATTR_SET, ATTR_CLEAR, ATIME, PROPAGATION, PROPAGATION_REC, IGNORED, 
 struct word {
 	const char *name;
 	enum what what;
-	uint64_t attr;		/* or the value of PROPAGATION */
+	uint64_t attr; /* or the value of PROPAGATION */
 	unsigned long ms;
-	size_t flag;		/* offset of the bool */
+	size_t flag; /* offset of the bool */
 };
 
 #define FLAG_OF(f) FLAG, 0, 0, offsetof(struct mountopt, f)

@@ -9,9 +9,9 @@
 #include "base/err.h"
 
 struct mountopt {
-	uint64_t attr_set, attr_clr;	/* MOUNT_ATTR_*; a change of atime has MOUNT_ATTR__ATIME in attr_clr */
+	uint64_t attr_set, attr_clr;	/* MOUNT_ATTR_*; any atime word puts all of __ATIME in attr_clr */
 	unsigned long ms_flags;		/* the same for mount(2): MS_RDONLY, MS_NOSUID, ... (no MS_BIND) */
-	unsigned long propagation;	/* MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE or 0; the last word wins */
+	unsigned long propagation;	/* MS_SHARED, _SLAVE, _PRIVATE, _UNBINDABLE or 0; last word wins */
 	bool propagation_rec;		/* the r-form was written */
 	bool bind, rbind, move;		/* rbind implies bind */
 	bool create_dir, create_file;

@@ -12,13 +12,13 @@
 
 /* Main names first: table_by_value takes the first one. */
 static const struct name_value signals[] = {
-	{ "SIGHUP", SIGHUP },	    { "SIGINT", SIGINT },     { "SIGQUIT", SIGQUIT },
-	{ "SIGILL", SIGILL },	    { "SIGABRT", SIGABRT },   { "SIGFPE", SIGFPE },
-	{ "SIGKILL", SIGKILL },	    { "SIGSEGV", SIGSEGV },   { "SIGPIPE", SIGPIPE },
-	{ "SIGALRM", SIGALRM },	    { "SIGTERM", SIGTERM },   { "SIGUSR1", SIGUSR1 },
-	{ "SIGUSR2", SIGUSR2 },	    { "SIGCHLD", SIGCHLD },   { "SIGCONT", SIGCONT },
-	{ "SIGSTOP", SIGSTOP },	    { "SIGTSTP", SIGTSTP },   { "SIGTTIN", SIGTTIN },
-	{ "SIGTTOU", SIGTTOU },	    { "SIGTRAP", SIGTRAP },   { "SIGIOT", SIGIOT },
+	{ "SIGHUP", SIGHUP },	    { "SIGINT", SIGINT },   { "SIGQUIT", SIGQUIT },
+	{ "SIGILL", SIGILL },	    { "SIGABRT", SIGABRT }, { "SIGFPE", SIGFPE },
+	{ "SIGKILL", SIGKILL },	    { "SIGSEGV", SIGSEGV }, { "SIGPIPE", SIGPIPE },
+	{ "SIGALRM", SIGALRM },	    { "SIGTERM", SIGTERM }, { "SIGUSR1", SIGUSR1 },
+	{ "SIGUSR2", SIGUSR2 },	    { "SIGCHLD", SIGCHLD }, { "SIGCONT", SIGCONT },
+	{ "SIGSTOP", SIGSTOP },	    { "SIGTSTP", SIGTSTP }, { "SIGTTIN", SIGTTIN },
+	{ "SIGTTOU", SIGTTOU },	    { "SIGTRAP", SIGTRAP }, { "SIGIOT", SIGIOT },
 #ifdef SIGEMT
 	{ "SIGEMT", SIGEMT },
 #endif
@@ -29,8 +29,8 @@ static const struct name_value signals[] = {
 #ifdef SIGCLD
 	{ "SIGCLD", SIGCLD },
 #endif
-	{ "SIGURG", SIGURG },	    { "SIGXCPU", SIGXCPU },   { "SIGXFSZ", SIGXFSZ },
-	{ "SIGVTALRM", SIGVTALRM }, { "SIGPROF", SIGPROF },   { "SIGWINCH", SIGWINCH },
+	{ "SIGURG", SIGURG },	    { "SIGXCPU", SIGXCPU }, { "SIGXFSZ", SIGXFSZ },
+	{ "SIGVTALRM", SIGVTALRM }, { "SIGPROF", SIGPROF }, { "SIGWINCH", SIGWINCH },
 	{ "SIGIO", SIGIO },	    { "SIGPOLL", SIGPOLL },
 #ifdef SIGINFO
 	{ "SIGINFO", SIGINFO },

@@ -109,7 +109,8 @@ static void names_are_not_matched_by_prefix(void **state)
 	auto_err struct err *e = NULL;
 	struct warnings w = { 0 };
 
-	assert_true(parse(c, "lxc.ttyfoo = 1\nlxc.networkx = 1\nlxc.consolex = 1\nlxc.limit. = 3\n", &w, &e) < 0);
+	assert_true(parse(c, "lxc.ttyfoo = 1\nlxc.networkx = 1\nlxc.consolex = 1\nlxc.limit. = 3\n", &w, &e) <
+		    0);
 	assert_err_id(e, "unknown-key");
 	assert_err_has(e, "cfg:2");
 	assert_err_has(e, "cfg:3");
@@ -123,13 +124,15 @@ static void old_interfaces_are_counted_by_their_type_lines(void **state)
 	auto_err struct err *e = NULL;
 	struct warnings w = { 0 };
 
-	assert_int_equal(parse(c,
-			       "lxc.net.4.type = none\n"
-			       "lxc.network.type = veth\nlxc.network.link = br0\nlxc.network.ipv4 = 1.2.3.4/24\n"
-			       "lxc.network.type = macvlan\nlxc.network.macvlan.mode = bridge\n"
-			       "lxc.network.ipv6 = fd00::1/64\nlxc.network.0.mtu = 1400\n"
-			       "lxc.network.flags = up\n",
-			       &w, &e), 0);
+	assert_int_equal(
+		parse(c,
+		      "lxc.net.4.type = none\n"
+		      "lxc.network.type = veth\nlxc.network.link = br0\nlxc.network.ipv4 = 1.2.3.4/24\n"
+		      "lxc.network.type = macvlan\nlxc.network.macvlan.mode = bridge\n"
+		      "lxc.network.ipv6 = fd00::1/64\nlxc.network.0.mtu = 1400\n"
+		      "lxc.network.flags = up\n",
+		      &w, &e),
+		0);
 	assert_int_equal(w.n, 8);
 	assert_get(c, "lxc.net", "none\nveth\nmacvlan\n");
 	assert_get(c, "lxc.net.5.link", "br0");

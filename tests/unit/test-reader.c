@@ -83,7 +83,8 @@ static void text_keeps_lines_comments_and_order(void **state)
 	auto_conf struct conf *c = conf_new();
 
 	assert_int_equal(parse(c, "# one\r\n\r\n  \n\tlxc.tty.max = 1\nlxc.tty.max = 2\rjunk\nlxc.uts.name =",
-			       NULL, NULL), 0);
+			       NULL, NULL),
+			 0);
 	assert_text(c, "# one\n\n\tlxc.tty.max = 1\nlxc.tty.max = 2\njunk\nlxc.uts.name =\n");
 	assert_get(c, "lxc.tty.max", "2");
 }
@@ -169,8 +170,10 @@ static void includes_are_read_in_place(void **state)
 	auto_err struct err *e = NULL;
 
 	unit_write(dir, "b.conf", "lxc.tty.max = 2\nlxc.mount.entry = b\n");
-	assert_true(asprintf(&line, "lxc.mount.entry = a\nlxc.include = b.conf\nlxc.include = %s/no/\n"
-				    "lxc.mount.entry = c\n", dir) > 0);
+	assert_true(asprintf(&line,
+			     "lxc.mount.entry = a\nlxc.include = b.conf\nlxc.include = %s/no/\n"
+			     "lxc.mount.entry = c\n",
+			     dir) > 0);
 	unit_write(dir, "main", line);
 	assert_true(asprintf(&main_file, "%s/main", dir) > 0);
 	assert_int_equal(conf_load(c, main_file, NULL, &e), 0);

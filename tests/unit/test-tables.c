@@ -202,8 +202,8 @@ static void last_mount_word_wins(void **state)
 
 static void bad_mount_words_are_named(void **state)
 {
-	static const char *const bad[] = { "create=socket", "idmap=", "idmap=relative/path", "create=dir,create=file",
-					   "bind,move" };
+	static const char *const bad[] = { "create=socket", "idmap=", "idmap=relative/path",
+					   "create=dir,create=file", "bind,move" };
 	auto_mountopt struct mountopt m = MOUNTOPT_INIT;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

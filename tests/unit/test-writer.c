@@ -94,9 +94,11 @@ static void clearing_removes_the_lines_of_the_key(void **state)
 	static const struct {
 		const char *text, *key, *want;
 	} rows[] = {
-		{ "lxc.uts.name = a\n#lxc.uts.name = b\nlxc.uts.name=c\n", "lxc.uts.name", "#lxc.uts.name = b\n" },
+		{ "lxc.uts.name = a\n#lxc.uts.name = b\nlxc.uts.name=c\n", "lxc.uts.name",
+		  "#lxc.uts.name = b\n" },
 		{ "lxc.tty.max = 1\nlxc.tty.dir = x\n", "lxc.tty.max", "lxc.tty.dir = x\n" },
-		{ "lxc.net.1.type = veth\nlxc.net.10.type = veth\n", "lxc.net.1", "lxc.net.10.type = veth\n" },
+		{ "lxc.net.1.type = veth\nlxc.net.10.type = veth\n", "lxc.net.1",
+		  "lxc.net.10.type = veth\n" },
 		{ "lxc.net.1.type = veth\nlxc.net.10.type = veth\nlxc.uts.name = a\n", "lxc.net",
 		  "lxc.uts.name = a\n" },
 		{ "lxc.hook.start = a\nlxc.hook.version = 1\nlxc.hook.stop = b\n", "lxc.hook",
@@ -111,9 +113,11 @@ static void clearing_removes_the_lines_of_the_key(void **state)
 		{ "lxc.utsname = a\nlxc.tty = 3\n", "lxc.uts.name", "lxc.tty = 3\n" },
 		{ "lxc.cap.drop = chown\nlxc.arch = x86\n", "lxc.cap.keep", "lxc.arch = x86\n" },
 		{ "  lxc.uts.name = a\n", "lxc.uts.name", "" },
-		{ "lxc.network.type = veth\nlxc.network.link = a\nlxc.network.type = veth\nlxc.network.link = b\n",
+		{ "lxc.network.type = veth\nlxc.network.link = a\nlxc.network.type = veth\nlxc.network.link "
+		  "= b\n",
 		  "lxc.net.1", "lxc.net.0.type = veth\nlxc.net.0.link = a\n" },
-		{ "lxc.network.type = veth\nlxc.network.link = a\n lxc.network.type = veth\nlxc.network.ipv4=1.2.3.4/8\n",
+		{ "lxc.network.type = veth\nlxc.network.link = a\n lxc.network.type = "
+		  "veth\nlxc.network.ipv4=1.2.3.4/8\n",
 		  "lxc.net.0", "lxc.net.1.type = veth\nlxc.net.1.ipv4.address=1.2.3.4/8\n" },
 	};
 
@@ -123,13 +127,15 @@ static void clearing_removes_the_lines_of_the_key(void **state)
 			auto_buf struct buf a = BUF_INIT(65536), b = BUF_INIT(65536), text = BUF_INIT(65536);
 
 			parse(c, rows[i].text);
-			assert_int_equal(how ? conf_clear_item(c, rows[i].key, NULL, NULL) :
-					       conf_set_item(c, rows[i].key, "", NULL, NULL), 0);
+			assert_int_equal(how ? conf_clear_item(c, rows[i].key, NULL, NULL)
+					     : conf_set_item(c, rows[i].key, "", NULL, NULL),
+					 0);
 			assert_text(c, rows[i].want);
 			/* What is saved means what is in memory: the same values, wherever they stand. */
 			assert_int_equal(conf_text(c, &text), 0);
 			parse(again, buf_str(&text));
-			assert_int_equal(key_get(c, rows[i].key, &a, NULL), key_get(again, rows[i].key, &b, NULL));
+			assert_int_equal(key_get(c, rows[i].key, &a, NULL),
+					 key_get(again, rows[i].key, &b, NULL));
 			assert_string_equal(buf_str(&a), buf_str(&b));
 		}
 }
@@ -194,12 +200,13 @@ static void dump_carries_everything(void **state)
 	auto_buf struct buf a = BUF_INIT(65536), b = BUF_INIT(65536);
 	auto_err struct err *e = NULL;
 
-	parse(c, "# remark with \\ in it\nlxc.rootfs.mount =\nlxc.autodev =\nlxc.cap.keep = none\n"
-		 "lxc.net.2.type = veth\nlxc.net.2.ipv4.address = 1.2.3.4/24 1.2.3.9\n"
-		 "lxc.net.2.veth.vlan.id = none\nlxc.net.4.type = phys\nlxc.net.4.type =\nlxc.net.6.flags = up\n"
-		 "lxc.time.offset.boot = 5s\nlxc.time.offset.boot = 7ns\nlxc.seccomp.notify.proxy = unix:@x\n"
-		 "lxc.init.cmd = \"'a'\"\nlxc.namespace.clone = net pid\nlxc.rootfs.path = overlay:/a:/b\n"
-		 "lxc.hook.start = x\nlxc.hook.start = y\nlxc.idmap = u 0 1 2\nlxc.log.level = TRACE\n");
+	parse(c,
+	      "# remark with \\ in it\nlxc.rootfs.mount =\nlxc.autodev =\nlxc.cap.keep = none\n"
+	      "lxc.net.2.type = veth\nlxc.net.2.ipv4.address = 1.2.3.4/24 1.2.3.9\n"
+	      "lxc.net.2.veth.vlan.id = none\nlxc.net.4.type = phys\nlxc.net.4.type =\nlxc.net.6.flags = up\n"
+	      "lxc.time.offset.boot = 5s\nlxc.time.offset.boot = 7ns\nlxc.seccomp.notify.proxy = unix:@x\n"
+	      "lxc.init.cmd = \"'a'\"\nlxc.namespace.clone = net pid\nlxc.rootfs.path = overlay:/a:/b\n"
+	      "lxc.hook.start = x\nlxc.hook.start = y\nlxc.idmap = u 0 1 2\nlxc.log.level = TRACE\n");
 	assert_int_equal(str_set(&c->name, "web1"), 0);
 	assert_int_equal(str_set(&c->lxcpath, "/var/lib/lxc"), 0);
 	assert_int_equal(conf_dump(c, &a), 0);
@@ -232,8 +239,16 @@ static void dump_carries_everything(void **state)
 static void damaged_dumps_are_refused(void **state)
 {
 	static const char *const texts[] = {
-		"#@ 0:1\n", "#@nothing x\n", "#@name\n", "lxc.tty.max\n", "lxc.tty.max = x\n", "lxc.nope = 1\n",
-		"#@file a\n#@ 1:1\n", "#@file a\n#@ 0:x\n", "lxc.include = /etc/passwd\n", "junk\n",
+		"#@ 0:1\n",
+		"#@nothing x\n",
+		"#@name\n",
+		"lxc.tty.max\n",
+		"lxc.tty.max = x\n",
+		"lxc.nope = 1\n",
+		"#@file a\n#@ 1:1\n",
+		"#@file a\n#@ 0:x\n",
+		"lxc.include = /etc/passwd\n",
+		"junk\n",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {

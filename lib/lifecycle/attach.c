@@ -20,6 +20,7 @@
 #include "base/str.h"
 #include "cgroup/cgroup.h"
 #include "config/key.h"
+#include "config/system.h"
 #include "kernel/arch.h"
 #include "kernel/proc.h"
 #include "kernel/rlimit.h"
@@ -172,7 +173,7 @@ static int choose_identity(const struct target *t, struct attach_ctx *a, const l
 
 static int choose_seccomp(const struct target *t, struct attach_ctx *a, struct err **e)
 {
-	auto_free char *path = NULL;
+	auto_free char *path = NULL, *nesting = NULL, *rundir = NULL, *cache = NULL;
 	auto_conf struct conf *c = NULL;
 	int r;
 
@@ -181,11 +182,15 @@ static int choose_seccomp(const struct target *t, struct attach_ctx *a, struct e
 	path = running_item(t, "lxc.seccomp.profile");
 	if (!path || !*path)
 		return 0;
+	nesting = running_item(t, "lxc.seccomp.allow_nesting");
+	rundir = system_rundir(NULL);
 	c = conf_new();
-	if (!c)
+	if (!c || (rundir && asprintf(&cache, "%s/lxc/seccomp", rundir) < 0))
 		return err_no_memory(e);
 	r = key_set(c, "lxc.seccomp.profile", path, (struct origin){ 0 }, NULL, e);
-	return r < 0 ? r : seccomp_compile(c, NULL, NULL, &a->seccomp, e);
+	if (r == 0 && nesting && *nesting)
+		r = key_set(c, "lxc.seccomp.allow_nesting", nesting, (struct origin){ 0 }, NULL, e);
+	return r < 0 ? r : seccomp_compile(c, cache, NULL, &a->seccomp, e);
 }
 
 static const char *value_of(char *const *env, const char *name)

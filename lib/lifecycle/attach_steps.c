@@ -110,6 +110,8 @@ static int child_steps(struct attach_ctx *a, struct err **e)
 		r = remount_proc_sys(e);
 	if (r == 0 && a->personality >= 0 && personality((unsigned long)a->personality) < 0)
 		r = err_set(e, errno, NULL, "cannot set the personality");
+	/* The caller's keys stay the caller's; a kernel without keys has none to hand on. */
+	(void)syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
 	if (r == 0 && a->drop_caps)
 		r = drop_caps(a, e);
 	if (r == 0)

@@ -109,6 +109,10 @@ int init_hostname(struct run *r, struct err **e)
 
 int init_keyring(struct run *r, struct err **e)
 {
+	int rc = r->lsm && r->proc_fd >= 0 ? lsm_apply_keyring(r->lsm, r->proc_fd, e) : 0;
+
+	if (rc < 0)
+		return rc;
 	/* Kernels without keys, or a policy that denies them, have nothing to protect. */
 	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS && errno != EPERM)
 		return err_set(e, errno, NULL, "cannot make a session keyring");

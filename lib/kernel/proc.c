@@ -344,21 +344,29 @@ static int close_listed(int first, const int *keep, size_t n)
 	return 0;
 }
 
+/* The lowest kept one from this up; -1: none. */
+static int next_kept(unsigned from, const int *keep, size_t n)
+{
+	int next = -1;
+
+	for (size_t i = 0; i < n; i++)
+		if (keep[i] >= 0 && (unsigned)keep[i] >= from && (next < 0 || keep[i] < next))
+			next = keep[i];
+	return next;
+}
+
 int proc_close_fds(int first, const int *keep, size_t n)
 {
 	unsigned from = (unsigned)MAX(first, 0);
+	int kept;
 
-	for (size_t i = 0; i <= n; i++) {
-		unsigned to = i < n ? (unsigned)keep[i] - 1 : ~0U;
-
-		if (i < n && keep[i] < (int)from)
-			continue;
+	do {
+		kept = next_kept(from, keep, n);
 		/* An empty gap is not a range. */
-		if ((i == n || (unsigned)keep[i] > from) && close_range(from, to, 0) < 0)
+		if ((unsigned)kept != from && close_range(from, kept < 0 ? ~0U : (unsigned)kept - 1, 0) < 0)
 			return close_listed((int)from, keep, n);
-		if (i < n)
-			from = (unsigned)keep[i] + 1;
-	}
+		from = (unsigned)kept + 1;
+	} while (kept >= 0);
 	return 0;
 }
 

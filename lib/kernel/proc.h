@@ -33,7 +33,8 @@ ssize_t proc_status_field(pid_t pid, const char *field, char *buf, size_t size);
 int proc_owner(pid_t pid, uid_t *uid, gid_t *gid);
 /* Writes the process title that ps shows (prctl PR_SET_MM_ARG_*; falls back to comm only). */
 void proc_set_title(const char *title);
-/* Closes every fd from first up, except those in keep (sorted ascending), with close_range. */
+/* Closes every fd from first up, except those in keep (in any order; negative ones are skipped), with
+ * close_range, or one by one where that is refused. 0 or -errno. */
 int proc_close_fds(int first, const int *keep, size_t n);
 /* Opens /dev/null on those of 0, 1 and 2 that are closed, so that nothing else lands there. */
 void proc_fill_stdio(void);

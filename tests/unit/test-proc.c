@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -266,7 +267,7 @@ static void the_title_needs_no_privilege(void **state)
 
 static void closing(void *arg)
 {
-	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), keep[] = { 3, 11, 12, 50 };
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), keep[] = { 12, 3, -1, 50, 11, 12 };
 
 	for (int i = 10; i < 60; i++)
 		CHECK(i == fd || dup2(fd, i) == i);
@@ -286,9 +287,16 @@ static void closing(void *arg)
 		_exit(97);
 }
 
+static void closing_one_by_one(void *arg)
+{
+	unit_enosys(SYS_close_range);
+	closing(arg);
+}
+
 static void fds_close_except_kept_ones(void **state)
 {
 	unit_child(closing, NULL);
+	unit_child(closing_one_by_one, NULL);
 }
 
 static void safe_exe(void *arg)

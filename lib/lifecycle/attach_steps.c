@@ -176,6 +176,33 @@ void attach_child(struct attach_ctx *a)
 	_exit(a->fn(a->payload));
 }
 
+static int compare_ints(const void *a, const void *b)
+{
+	const int *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* A privileged container's root may look at the new process from its first instant: it is born without
+ * the namespaces, the host's /proc (unless a label must be written) and whatever our caller has open. A function
+ * of the caller's own may need what it opened: then only ours go. */
+static void drop_fds(struct attach_ctx *a)
+{
+	int keep[] = { a->status_fd, a->label ? a->proc_fd : -1, a->pty.pts, a->stdio[0], a->stdio[1], a->stdio[2] };
+
+	if (!a->label)
+		fd_replace(&a->proc_fd, -EBADF);
+	if (!a->exec_only) {
+		for (int i = 0; i < NS_COUNT; i++)
+			fd_replace(&a->ns_fd[i], -EBADF);
+		fd_replace(&a->init_pidfd, -EBADF);
+		fd_replace(&a->pty.ptx, -EBADF);
+		return;
+	}
+	qsort(keep, ARRAY_SIZE(keep), sizeof(*keep), compare_ints);
+	(void)proc_close_fds(3, keep, ARRAY_SIZE(keep));
+}
+
 void attach_transient(struct attach_ctx *a)
 {
 	struct err *e = NULL;
@@ -188,6 +215,7 @@ void attach_transient(struct attach_ctx *a)
 			(void)err_set(&e, errno, NULL, "cannot enter the container's %s namespace", ns_table[i].name);
 			die(a, e);
 		}
+	drop_fds(a);
 	pid = proc_clone(CLONE_PARENT, -1, NULL, &e);
 	if (pid < 0)
 		die(a, e);

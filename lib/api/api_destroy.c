@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "handle.h"
+#include "lifecycle/client.h"
 #include "hook.h"
 #include "partial.h"
 #include "storage/storage.h"
@@ -198,6 +199,8 @@ bool api_destroy(struct lxc_container *c)
 	if (!call_begin(&k, c))
 		return false;
 	r = destroy(&k);
+	if (r == 0)
+		client_forget(k.lxcpath, k.name);
 	return call_end(&k, r, "cannot destroy %s", k.name) == 0;
 }
 

@@ -88,6 +88,7 @@ static int start_prepare(struct call *k, int useinit, char *const argv[], struct
 		.argv = argv,
 		.pidfile = s->pidfile,
 		.close_fds = k->h->close_all_fds,
+		.log = &k->log,
 		.warnings = &k->warnings,
 	};
 	handle_unlock(k->h);

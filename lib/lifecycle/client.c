@@ -54,6 +54,22 @@ static bool recorded_monitor(const char *lxcpath, const char *name, pid_t *ret)
 	return live;
 }
 
+bool client_monitor_elsewhere(const char *lxcpath, const char *name, pid_t *ret)
+{
+	return recorded_monitor(lxcpath, name, ret) && ns_is_shared(*ret, NS_NET) == 0;
+}
+
+void client_forget(const char *lxcpath, const char *name)
+{
+	auto_close int dir = open_instance(lxcpath, name);
+	auto_free char *rundir = system_rundir(NULL), *path = NULL;
+
+	if (dir < 0 || !rundir || asprintf(&path, "%s/lxc/instance/%s/%s", rundir, lxcpath, name) < 0)
+		return;
+	instance_clear(dir, false);
+	(void)rmdir(path);
+}
+
 bool client_peer_is_trusted(const char *lxcpath, const char *name, const struct ucred *peer)
 {
 	struct stat st;
@@ -100,6 +116,7 @@ static int dial(const struct target *t, struct err **e)
 {
 	char address[108];
 	struct ucred peer;
+	pid_t elsewhere;
 	int fd, r;
 
 	command_address(t->lxcpath, t->name, address);
@@ -109,6 +126,8 @@ static int dial(const struct target *t, struct err **e)
 		if (revive_monitor(t->lxcpath, t->name) > 0)
 			fd = socket_connect_abstract(address, SOCK_STREAM, timeout_of(t));
 	}
+	if (fd == -ECONNREFUSED && client_monitor_elsewhere(t->lxcpath, t->name, &elsewhere))
+		return err_monitor_elsewhere(e, t->name, elsewhere);
 	if (fd < 0)
 		return fail_connect(t, fd, e);
 	r = socket_peer(fd, &peer);

@@ -61,6 +61,12 @@ int client_subscribe(const struct target *t, unsigned mask, bool survive_reboot,
 /* 0 and *ret; the monitor's end counts as STOPPED; -ETIMEDOUT. */
 int client_wait_fd(int fd, int timeout_ms, enum lxc_state *ret);
 
+/* True if the container runs under a monitor in another network namespace: its socket cannot be
+ * reached from here, but it must not be taken for stopped. *ret is its pid. */
+bool client_monitor_elsewhere(const char *lxcpath, const char *name, pid_t *ret);
+/* Drops what is recorded of a container that is no more. */
+void client_forget(const char *lxcpath, const char *name);
+
 /* True if a listener with these credentials may be believed for this container: root or the owner of
  * the lxcpath, of our own pid namespace, and the very process that the state file names if there is
  * one. */

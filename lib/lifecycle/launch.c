@@ -84,10 +84,10 @@ static int open_supervisor(struct err **e)
 }
 
 /* fds 3 and 4 as supervise.h says, whatever numbers ours have: both are moved out of the way first. */
-static int spawn_supervisor(const struct launch_head *h, int status, int memfd, bool keep_others, pid_t *ret,
-			    struct err **e)
+static int spawn_supervisor(const struct launch_head *h, int status, int memfd, int log, bool keep_others,
+			    pid_t *ret, struct err **e)
 {
-	auto_close int exe = open_supervisor(e), s = -EBADF, m = -EBADF, x = -EBADF;
+	auto_close int exe = open_supervisor(e), s = -EBADF, m = -EBADF, x = -EBADF, l = -EBADF;
 	auto_free char *name = title(h);
 	auto_strv struct strv env = { 0 };
 	posix_spawn_file_actions_t actions;
@@ -103,7 +103,8 @@ static int spawn_supervisor(const struct launch_head *h, int status, int memfd, 
 	s = fcntl(status, F_DUPFD_CLOEXEC, 10);
 	m = fcntl(memfd, F_DUPFD_CLOEXEC, 10);
 	x = fcntl(exe, F_DUPFD_CLOEXEC, 10);
-	if (s < 0 || m < 0 || x < 0)
+	l = log >= 0 ? fcntl(log, F_DUPFD_CLOEXEC, 10) : -EBADF;
+	if (s < 0 || m < 0 || x < 0 || (log >= 0 && l < 0))
 		return err_set(e, errno, NULL, "cannot duplicate a descriptor");
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", x);
 	char *const argv[] = { name, NULL };
@@ -117,8 +118,10 @@ static int spawn_supervisor(const struct launch_head *h, int status, int memfd, 
 	(void)posix_spawn_file_actions_init(&actions);
 	(void)posix_spawn_file_actions_adddup2(&actions, s, SUPERVISE_STATUS_FD);
 	(void)posix_spawn_file_actions_adddup2(&actions, m, SUPERVISE_LAUNCH_FD);
+	if (l >= 0)
+		(void)posix_spawn_file_actions_adddup2(&actions, l, SUPERVISE_LOG_FD);
 	if (!keep_others)
-		(void)posix_spawn_file_actions_addclosefrom_np(&actions, MAX(x + 1, SUPERVISE_LAUNCH_FD + 1));
+		(void)posix_spawn_file_actions_addclosefrom_np(&actions, MAX(x + 1, SUPERVISE_LOG_FD + 1));
 	r = posix_spawn(ret, path, &actions, &attr, argv, env.v);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	(void)posix_spawnattr_destroy(&attr);
@@ -177,6 +180,11 @@ static void drain(int fd)
 		continue;
 }
 
+static int log_fd_of(const struct launch *l)
+{
+	return l->log ? l->log->fd : -EBADF;
+}
+
 static int fill_head(const struct launch *l, enum launch_mode mode, struct launch_head *h)
 {
 	*h = (struct launch_head){
@@ -185,6 +193,7 @@ static int fill_head(const struct launch *l, enum launch_mode mode, struct launc
 		.application = l->application,
 		.close_fds = l->close_fds,
 		.quiet = l->quiet,
+		.log_level = log_fd_of(l) >= 0 ? l->log->level : LOG_NOTSET,
 		.name = l->conf->name,
 		.lxcpath = l->conf->lxcpath,
 		.pidfile = (char *)l->pidfile,
@@ -215,7 +224,7 @@ static int launch(const struct launch *l, enum launch_mode mode, char until, int
 	if (r >= 0) {
 		mine = pair[0];
 		theirs = pair[1];
-		r = spawn_supervisor(&h, theirs, memfd, l->foreground && !l->close_fds, &pid, e);
+		r = spawn_supervisor(&h, theirs, memfd, log_fd_of(l), l->foreground && !l->close_fds, &pid, e);
 	}
 	strv_done(&h.argv);
 	if (r < 0)
@@ -243,7 +252,7 @@ int launch_explain(const struct launch *l, struct buf *out, struct err **e)
 
 int launch_exec(const struct launch *l, struct err **e)
 {
-	auto_close int exe = -EBADF, memfd = -EBADF;
+	auto_close int exe = -EBADF, memfd = -EBADF, log = -EBADF;
 	auto_strv struct strv env = { 0 };
 	auto_free char *name = NULL;
 	struct launch_head h;
@@ -265,10 +274,12 @@ int launch_exec(const struct launch *l, struct err **e)
 	/* Away from the number that the launch data must have; dup2 then clears close-on-exec. */
 	fd_replace(&exe, fcntl(exe, F_DUPFD_CLOEXEC, 10));
 	fd_replace(&memfd, fcntl(memfd, F_DUPFD_CLOEXEC, 10));
-	if (exe < 0 || memfd < 0 || dup2(memfd, SUPERVISE_LAUNCH_FD) < 0)
+	fd_replace(&log, log_fd_of(l) >= 0 ? fcntl(log_fd_of(l), F_DUPFD_CLOEXEC, 10) : -EBADF);
+	if (exe < 0 || memfd < 0 || dup2(memfd, SUPERVISE_LAUNCH_FD) < 0 ||
+	    (log >= 0 && dup2(log, SUPERVISE_LOG_FD) < 0))
 		return err_set(e, errno, NULL, "cannot duplicate a descriptor");
 	if (l->close_fds)
-		(void)proc_close_fds(3, (const int[]){ SUPERVISE_LAUNCH_FD, exe }, 2);
+		(void)proc_close_fds(3, (const int[]){ SUPERVISE_LAUNCH_FD, log >= 0 ? SUPERVISE_LOG_FD : exe, exe }, 3);
 	(void)fexecve(exe, argv, env.v);
 	return err_set(e, errno, NULL, "cannot execute %s", SUPERVISOR);
 }
@@ -289,7 +300,7 @@ static bool needs_revival(const char *lxcpath, const char *name)
 
 int revive_monitor(const char *lxcpath, const char *name)
 {
-	struct launch_head h = { .mode = LAUNCH_ADOPT, .status = true };
+	struct launch_head h = { .mode = LAUNCH_ADOPT, .status = true, .log_level = LOG_NOTSET };
 	struct conf nameless = { .name = (char *)name, .lxcpath = (char *)lxcpath };
 	const struct launch l = { .conf = &nameless };
 	auto_close int memfd = -EBADF, mine = -EBADF, theirs = -EBADF;
@@ -306,7 +317,7 @@ int revive_monitor(const char *lxcpath, const char *name)
 		return -EIO;
 	mine = pair[0];
 	theirs = pair[1];
-	r = spawn_supervisor(&h, theirs, memfd, false, &pid, &e);
+	r = spawn_supervisor(&h, theirs, memfd, -1, false, &pid, &e);
 	fd_replace(&theirs, -EBADF);
 	if (r < 0)
 		return r;

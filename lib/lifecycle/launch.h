@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/strv.h"
 #include "config/conf.h"
 
@@ -17,6 +18,7 @@ struct launch {
 	char *const *argv;		/* NULL: from the config */
 	const char *pidfile;
 	bool close_fds;			/* foreground: nothing but 0-2 is inherited */
+	const struct log *log;		/* the caller's log file and level for the monitor; may be NULL */
 	struct strv *warnings;		/* appended to; may be NULL */
 	bool quiet;
 };

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/str.h"
 
 #define MAGIC "tiffin-launch=1"
@@ -38,6 +39,8 @@ int launch_head_write(const struct launch_head *h, struct buf *b)
 		add(b, "quiet", "1");
 	if (h->status)
 		add(b, "status", "1");
+	if (h->log_level != LOG_NOTSET)
+		add(b, "log", log_level_name(h->log_level));
 	for (size_t i = 0; i < h->argv.n; i++)
 		add(b, "arg", h->argv.v[i]);
 	buf_addc(b, '\0');
@@ -67,6 +70,8 @@ static int take(struct launch_head *h, const char *key, const char *value)
 		h->quiet = true;
 	else if (strcmp(key, "status") == 0)
 		h->status = true;
+	else if (strcmp(key, "log") == 0)
+		return log_level_parse(value, &h->log_level);
 	else if (strcmp(key, "arg") == 0)
 		return strv_add(&h->argv, value);
 	return 0;
@@ -76,7 +81,7 @@ int launch_head_read(const char *text, size_t len, struct launch_head *ret, cons
 		     struct err **e)
 {
 	const char *p = text, *end = text + len;
-	struct launch_head h = { 0 };
+	struct launch_head h = { .log_level = LOG_NOTSET };
 
 	if (len < sizeof(MAGIC) || memcmp(p, MAGIC, sizeof(MAGIC)) != 0)
 		return err_set(e, EINVAL, NULL, "the launch data is not from this version of the library");

@@ -15,6 +15,7 @@ struct launch_head {
 	enum launch_mode mode;
 	bool foreground, application, close_fds, quiet;
 	bool status;			/* a status socket is there; else errors go to stderr */
+	int log_level;			/* of the log file on SUPERVISE_LOG_FD; LOG_NOTSET: there is none */
 	char *prog, *pidfile, *name, *lxcpath;
 	struct strv argv;
 };

@@ -41,8 +41,10 @@ static int plan_log(struct run *r, struct err **e)
 	const struct conf *c = r->conf;
 	int rc;
 
-	if (c->log_level.set)
+	/* What the command line asked for beats the configuration. */
+	if (c->log_level.set && r->log.fd < 0)
 		r->log.level = (int)c->log_level.v;
+	r->log.syslog = c->log_syslog.v;
 	if (!r->log.name && str_set(&r->log.name, r->name) < 0)
 		return err_no_memory(e);
 	if (r->log.fd >= 0 || !c->log_file.v)

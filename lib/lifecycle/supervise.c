@@ -15,17 +15,20 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/paths.h"
 #include "base/str.h"
+#include "base/table.h"
 #include "config/reader.h"
 #include "kernel/proc.h"
 #include "kernel/socket.h"
 #include "kernel/tty.h"
 #include "lifecycle/adopt.h"
+#include "lifecycle/client.h"
 #include "lifecycle/command.h"
 #include "lifecycle/instance.h"
 #include "lifecycle/launch_head.h"
@@ -46,6 +49,7 @@ struct supervisor {
 	const char *body;	/* the configuration in it */
 	size_t body_len;
 	int status_fd;
+	int log_fd;		/* the caller's log file; -EBADF: none */
 };
 
 /* One packet to the client: a tag, a number, a payload. */
@@ -109,9 +113,13 @@ static int read_launch(struct supervisor *s, struct err **e)
 		s->status_fd = SUPERVISE_STATUS_FD;
 		(void)fcntl(s->status_fd, F_SETFD, FD_CLOEXEC);
 	}
+	if (s->head.log_level != LOG_NOTSET) {
+		s->log_fd = fcntl(SUPERVISE_LOG_FD, F_DUPFD_CLOEXEC, 10);
+		(void)close(SUPERVISE_LOG_FD);
+	}
 	/* A daemon holds nothing of its starter's open. */
 	if (!s->head.foreground || s->head.close_fds)
-		(void)proc_close_fds(SUPERVISE_STATUS_FD, (const int[]){ SUPERVISE_STATUS_FD }, s->head.status);
+		(void)proc_close_fds(SUPERVISE_STATUS_FD, (const int[]){ s->status_fd, s->log_fd }, 2);
 	return 0;
 }
 
@@ -124,6 +132,20 @@ static void block_signals(sigset_t *mask)
 	for (size_t i = 0; i < ARRAY_SIZE(fatal); i++)
 		(void)sigdelset(mask, fatal[i]);
 	(void)sigprocmask(SIG_SETMASK, mask, NULL);
+}
+
+/* lxc.log.syslog: the facility that this program's messages go to. */
+static void open_syslog(const struct conf *conf)
+{
+	static const struct name_value facilities[] = {
+		{ "daemon", LOG_DAEMON }, { "local0", LOG_LOCAL0 }, { "local1", LOG_LOCAL1 },
+		{ "local2", LOG_LOCAL2 }, { "local3", LOG_LOCAL3 }, { "local4", LOG_LOCAL4 },
+		{ "local5", LOG_LOCAL5 }, { "local6", LOG_LOCAL6 }, { "local7", LOG_LOCAL7 },
+	};
+	const struct name_value *f = conf->log_syslog.v ? table_by_nocase(facilities, conf->log_syslog.v) : NULL;
+
+	if (f)
+		openlog("lxc", LOG_PID, (int)f->value);
 }
 
 /* A fresh run from the launch data: for the start, and again for every reboot. */
@@ -152,10 +174,15 @@ static int new_run(struct supervisor *s, struct err **e)
 	run->monitor = &s->m;
 	run->log.sink = on_warning;
 	run->log.sink_arg = s;
+	if (s->log_fd >= 0) {
+		run->log.fd = fcntl(s->log_fd, F_DUPFD_CLOEXEC, 10);
+		run->log.level = s->head.log_level;
+	}
 	s->m.r = run;
 	if (strv_copy(&run->argv, &s->head.argv) < 0 || str_set(&run->pidfile, s->head.pidfile) < 0 ||
 	    str_set(&run->log.prefix, s->head.prog ? s->head.prog : "lxc-start") < 0)
 		return err_no_memory(e);
+	open_syslog(conf);
 	return plan_make(run, e);
 }
 
@@ -396,10 +423,13 @@ static int check_free(struct run *r, struct err **e)
 {
 	char address[108];
 	auto_close int fd = -EBADF;
+	pid_t pid;
 
 	command_address(r->lxcpath, r->name, address);
 	fd = socket_connect_abstract(address, SOCK_STREAM, 2000);
-	return fd >= 0 ? host_socket_holder(r, fd, e) : 0;
+	if (fd >= 0)
+		return host_socket_holder(r, fd, e);
+	return client_monitor_elsewhere(r->lxcpath, r->name, &pid) ? err_monitor_elsewhere(e, r->name, pid) : 0;
 }
 
 static void record_failure(struct supervisor *s, const struct err *e)
@@ -531,7 +561,7 @@ static int adopt(struct supervisor *s, const sigset_t *mask)
 
 int supervise_main(void)
 {
-	struct supervisor s = { .status_fd = -EBADF, .m = { .instance_fd = -EBADF } };
+	struct supervisor s = { .status_fd = -EBADF, .log_fd = -EBADF, .m = { .instance_fd = -EBADF } };
 	struct err *e = NULL;
 	sigset_t mask;
 	int rc;
@@ -545,9 +575,7 @@ int supervise_main(void)
 		err_free(e);
 		return EXIT_INTERNAL;
 	}
-	/* The caller's descriptors and keys stay the caller's. */
-	if (!s.head.foreground || s.head.close_fds)
-		(void)syscall(SYS_close_range, SUPERVISE_LAUNCH_FD + 1U, ~0U, 0U);
+	/* The caller's keys stay the caller's. */
 	(void)syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
 	(void)!chdir("/");
 	switch (s.head.mode) {

@@ -7,6 +7,7 @@
 /* fds that launch.c hands over. */
 #define SUPERVISE_STATUS_FD 3
 #define SUPERVISE_LAUNCH_FD 4
+#define SUPERVISE_LOG_FD 5
 
 /* First byte of a packet on the status socket. */
 #define STATUS_RUNNING 'R'	/* then an int: nothing */

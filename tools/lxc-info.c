@@ -187,6 +187,21 @@ static void show(struct tool *t, struct info *i, struct lxc_container *c)
 		show_last_error(c);
 }
 
+/* False for "INVALID STATE": the monitor did not say. */
+static bool state_name_is_known(const char *state)
+{
+	const char *states[16];
+	int n = lxc_get_wait_states(NULL);
+
+	if (n > (int)ARRAY_SIZE(states) || !state)
+		return false;
+	n = lxc_get_wait_states(states);
+	for (int i = 0; i < n; i++)
+		if (strcmp(states[i], state) == 0)
+			return true;
+	return false;
+}
+
 int main(int argc, char *argv[])
 {
 	static const struct tool_def def = TOOL_DEF(
@@ -204,6 +219,8 @@ int main(int argc, char *argv[])
 		c = tool_open(&t);
 		if (c && !c->is_defined(c) && !c->is_running(c)) {
 			(void)tool_unknown(&t);
+		} else if (c && !state_name_is_known(c->state(c))) {
+			(void)tool_failed(&t, c, "cannot ask %s", t.name);
 		} else if (c) {
 			show(&t, &i, c);
 			r = tool_flush(&t);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copyright (C) The Tiffin authors */
 /* lxc-stop - shuts a container down, kills it, or reboots it. */
+#include <lxc/lxcext.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/tool.h"
 
@@ -83,6 +85,9 @@ static int run(struct tool *t, struct stop *s, struct lxc_container *c)
 		return tool_failed(t, c, "%s did not shut down within %d s", t->name, s->timeout);
 	if (!c->is_running(c))
 		return EXIT_SUCCESS;
+	/* Only time that ran out is a reason to kill: what cannot be asked to stop is said as it is. */
+	if (strcmp(lxcext_error_id(c), "shutdown-timeout") != 0)
+		return tool_failed(t, c, "cannot stop %s", t->name);
 	tool_warn(t, "%s did not shut down within %d s and is killed now", t->name, s->timeout);
 	return kill_it(t, c);
 }

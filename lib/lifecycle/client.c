@@ -121,13 +121,13 @@ static int dial(const struct target *t, struct err **e)
 
 	command_address(t->lxcpath, t->name, address);
 	fd = socket_connect_abstract(address, SOCK_STREAM, timeout_of(t));
+	if (fd == -ECONNREFUSED && client_monitor_elsewhere(t->lxcpath, t->name, &elsewhere))
+		return err_monitor_elsewhere(e, t->name, elsewhere);
 	if (fd == -ECONNREFUSED) {
 		await_dying_monitor(t);
 		if (revive_monitor(t->lxcpath, t->name) > 0)
 			fd = socket_connect_abstract(address, SOCK_STREAM, timeout_of(t));
 	}
-	if (fd == -ECONNREFUSED && client_monitor_elsewhere(t->lxcpath, t->name, &elsewhere))
-		return err_monitor_elsewhere(e, t->name, elsewhere);
 	if (fd < 0)
 		return fail_connect(t, fd, e);
 	r = socket_peer(fd, &peer);

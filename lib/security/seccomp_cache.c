@@ -35,14 +35,20 @@ struct head {
 
 int seccomp_cache_open(const char *dir, struct log *l)
 {
-	auto_close int fd = -EBADF;
+	const char *slash = dir ? strrchr(dir, '/') : NULL;
+	auto_free char *above = slash > dir ? strndup(dir, (size_t)(slash - dir)) : NULL;
+	auto_close int fd = -EBADF, parent = -EBADF;
 	struct stat st;
 
-	if (!dir)
+	if (!above)
 		return -ENOENT;
-	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+	/* Neither the directory nor the one above it may be a link of somebody's. */
+	parent = open(above, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (parent < 0)
+		return -errno;
+	if (mkdirat(parent, slash + 1, 0700) < 0 && errno != EEXIST)
 		log_debug(l, "cannot create %s: %s", dir, strerror(errno));
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(parent, slash + 1, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		log_debug(l, "no cache of seccomp programs in %s: %s", dir, strerror(errno));
 		return -errno;

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* attacker - what the attack tests do to the tools, from outside (strangers on the command socket) and from
+ * inside a container. Linked statically, so that it runs in any root. Prints one word or line per finding. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_alg.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <termios.h>
+#include <unistd.h>
+
+#ifndef RENAME_EXCHANGE
+#define RENAME_EXCHANGE 2
+#endif
+
+struct request {
+	int cmd, len;
+	uintptr_t value;
+};
+
+static long number(const char *p)
+{
+	long n = 0;
+
+	while (*p >= '0' && *p <= '9')
+		n = n * 10 + (*p++ - '0');
+	return n;
+}
+
+static socklen_t address(const char *name, struct sockaddr_un *a)
+{
+	size_t n = strlen(name);
+
+	memset(a, 0, sizeof(*a));
+	a->sun_family = AF_UNIX;
+	if (n > sizeof(a->sun_path) - 1)
+		n = sizeof(a->sun_path) - 1;
+	memcpy(a->sun_path + 1, name, n);
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + n);
+}
+
+static int dial(const char *name)
+{
+	struct sockaddr_un a;
+	socklen_t len = address(name, &a);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct timeval limit = { .tv_sec = 5 };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&a, len) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* listen NAME PID: binds the name and answers every request with PID (0: never answers). */
+static int do_listen(const char *name, long pid)
+{
+	struct sockaddr_un a;
+	socklen_t len = address(name, &a);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (bind(fd, (struct sockaddr *)&a, len) < 0 || listen(fd, 100) < 0) {
+		printf("bind: %s\n", strerror(errno));
+		return 1;
+	}
+	puts("bound");
+	fflush(stdout);
+	for (;;) {
+		struct request req, reply = { .value = (uintptr_t)pid };
+		int c = accept(fd, NULL, NULL);
+
+		if (c < 0 || pid == 0)
+			continue;
+		if (read(c, &req, sizeof(req)) != (ssize_t)sizeof(req)) {
+			close(c);
+			continue;
+		}
+		printf("asked %d\n", req.cmd);
+		fflush(stdout);
+		if (req.cmd == 3)
+			reply.value = 2; /* RUNNING */
+		(void)!write(c, &reply, sizeof(reply));
+		close(c);
+	}
+}
+
+/* frames NAME: every kind of request that is none. */
+static int do_frames(const char *name)
+{
+	static const int lengths[] = { -1, -2147483647 - 1, 2147483647, 8193, 8192, 65536, 1, 3 };
+	static char junk[65536];
+	int sent = 0;
+
+	signal(SIGPIPE, SIG_IGN);
+	memset(junk, 'A', sizeof(junk));
+	for (int cmd = -2; cmd < 72; cmd++) {
+		if (cmd == 2 || cmd == 15) /* stop and freeze are no attack but a request */
+			continue;
+		for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+			struct request req = { .cmd = cmd, .len = lengths[i], .value = (uintptr_t)-1 };
+			size_t n = lengths[i] > 0 && lengths[i] <= (int)sizeof(junk) ? (size_t)lengths[i] : 64;
+			int fd = dial(name);
+
+			if (fd < 0)
+				return 1;
+			(void)!send(fd, &req, sizeof(req), MSG_NOSIGNAL);
+			(void)!send(fd, junk, i % 2 ? n : n / 2, MSG_NOSIGNAL | MSG_DONTWAIT);
+			sent++;
+			close(fd);
+		}
+	}
+	/* Short heads. */
+	for (size_t n = 0; n < sizeof(struct request); n++) {
+		int fd = dial(name);
+
+		if (fd < 0)
+			return 1;
+		(void)!send(fd, junk, n, MSG_NOSIGNAL);
+		close(fd);
+	}
+	printf("sent %d\n", sent);
+	return 0;
+}
+
+/* fds NAME: descriptors that nobody asked for. */
+static int do_fds(const char *name)
+{
+	for (int round = 0; round < 100; round++) {
+		union {
+			struct cmsghdr align;
+			char space[CMSG_SPACE(sizeof(int) * 200)];
+		} control;
+		struct request req = { .cmd = 3 };
+		struct iovec iov = { &req, sizeof(req) };
+		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space,
+				      .msg_controllen = sizeof(control.space) };
+		struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
+		int fds[200], fd = dial(name);
+
+		for (int i = 0; i < 200; i++)
+			fds[i] = 0;
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(sizeof(fds));
+		memcpy(CMSG_DATA(h), fds, sizeof(fds));
+		if (fd < 0)
+			return 1;
+		(void)!sendmsg(fd, &msg, MSG_NOSIGNAL);
+		(void)!read(fd, &req, sizeof(req));
+		close(fd);
+	}
+	puts("sent");
+	return 0;
+}
+
+/* idle NAME N: N connections that say nothing, until killed. */
+static int do_idle(const char *name, int n)
+{
+	int open = 0;
+
+	for (int i = 0; i < n; i++)
+		open += dial(name) >= 0;
+	printf("open %d\n", open);
+	fflush(stdout);
+	pause();
+	return 0;
+}
+
+/* flood NAME SECONDS: connects and leaves, as fast as it goes. */
+_Noreturn static void do_flood(const char *name, int seconds)
+{
+	long n = 0;
+
+	alarm((unsigned)seconds);
+	for (;; n++) {
+		int fd = dial(name);
+
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+/* tiocsti: types into every terminal that can be reached. */
+static int do_tiocsti(void)
+{
+	const char *names[] = { "/dev/tty", "/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2" };
+
+	for (int i = 0; i < 8; i++)
+		for (const char *p = "echo PWNED\n"; *p; p++)
+			(void)ioctl(i, TIOCSTI, p);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		int fd = open(names[i], O_RDWR | O_NONBLOCK);
+
+		for (const char *p = "echo PWNED\n"; fd >= 0 && *p; p++)
+			(void)ioctl(fd, TIOCSTI, p);
+	}
+	puts("tried");
+	return 0;
+}
+
+/* exchange A B: swaps two names until killed. */
+_Noreturn static void do_exchange(const char *a, const char *b)
+{
+	for (;;)
+		(void)syscall(SYS_renameat2, AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE);
+}
+
+/* alg: may this process use the kernel's crypto sockets? */
+static int do_alg(void)
+{
+	int fd = socket(AF_ALG, SOCK_SEQPACKET, 0);
+
+	puts(fd >= 0 ? "allowed" : strerror(errno));
+	return 0;
+}
+
+/* exe PID: may the program file of PID be written, by its name in /proc or once it ends? Its mount tells: a
+ * running program refuses writers anyway. */
+static int do_exe(const char *pid)
+{
+	char path[64];
+	struct statvfs fs;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%s/exe", pid);
+	fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0 || fstatvfs(fd, &fs) < 0) {
+		printf("hidden\n");
+		return 0;
+	}
+	puts(fs.f_flag & ST_RDONLY ? "readonly" : "writable");
+	return 0;
+}
+
+/* watch: tries, until killed, to look at whatever other process appears here. */
+_Noreturn static void do_watch(void)
+{
+	for (;;)
+		for (int pid = 2; pid < 200; pid++) {
+			char path[64], target[4096];
+			ssize_t n;
+
+			if (pid == getpid())
+				continue;
+			for (int fd = 3; fd < 24; fd++) {
+				(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+				n = readlink(path, target, sizeof(target) - 1);
+				if (n <= 0)
+					continue;
+				target[n] = '\0';
+				printf("%d %d %s\n", pid, fd, target);
+				fflush(stdout);
+			}
+		}
+}
+
+int main(int argc, char *argv[])
+{
+	const char *what = argc > 1 ? argv[1] : "", *a = argc > 2 ? argv[2] : "", *b = argc > 3 ? argv[3] : "0";
+
+	if (!strcmp(what, "listen"))
+		return do_listen(a, number(b));
+	if (!strcmp(what, "frames"))
+		return do_frames(a);
+	if (!strcmp(what, "fds"))
+		return do_fds(a);
+	if (!strcmp(what, "idle"))
+		return do_idle(a, (int)number(b));
+	if (!strcmp(what, "flood"))
+		do_flood(a, (int)number(b));
+	if (!strcmp(what, "tiocsti"))
+		return do_tiocsti();
+	if (!strcmp(what, "exchange"))
+		do_exchange(a, b);
+	if (!strcmp(what, "alg"))
+		return do_alg();
+	if (!strcmp(what, "exe"))
+		return do_exe(a);
+	if (!strcmp(what, "watch"))
+		do_watch();
+	(void)fprintf(stderr, "attacker: unknown: %s\n", what);
+	return 2;
+}

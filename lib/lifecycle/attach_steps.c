@@ -80,6 +80,12 @@ static int take_stdio(struct attach_ctx *a, struct err **e)
 			return err_set(e, errno, NULL, "cannot take the terminal");
 		r = tty_stdio(a->pty.pts);
 	} else {
+		/* Two of them may be exchanged: first out of each other's way. */
+		for (int i = 0; i < 3 && r == 0; i++)
+			if (a->stdio[i] >= 0 && a->stdio[i] < 3 && a->stdio[i] != i) {
+				a->stdio[i] = fcntl(a->stdio[i], F_DUPFD_CLOEXEC, 3);
+				r = a->stdio[i] < 0 ? -errno : 0;
+			}
 		for (int i = 0; i < 3 && r == 0; i++)
 			if (a->stdio[i] >= 0 && a->stdio[i] != i && dup2(a->stdio[i], i) < 0)
 				r = -errno;

@@ -247,7 +247,9 @@ static int freeze(struct monitor *m, struct client *c, bool frozen, int timeout_
 	(void)monitor_set_state(run, frozen ? STATE_FREEZING : STATE_THAWED, NULL);
 	r = cgroup_freeze(run->cgroups, frozen, timeout_s > 0 && timeout_s < 10 ? timeout_s * 1000 : FREEZE_LIMIT_MS, &e);
 	if (r < 0) {
-		(void)monitor_set_state(run, STATE_RUNNING, NULL);
+		/* A freeze that takes too long was taken back; a thaw may have left it frozen. */
+		(void)monitor_set_state(run, !frozen && cgroup_is_frozen(run->cgroups) ? STATE_FROZEN : STATE_RUNNING,
+					NULL);
 		return reply_error(m, c, r, e);
 	}
 	(void)monitor_set_state(run, frozen ? STATE_FROZEN : STATE_RUNNING, NULL);

@@ -87,7 +87,7 @@ int lock_open(const char *lxcpath, const char *name, struct err **e)
 	int fd;
 
 	if (!run)
-		return e && *e ? -(*e)->num : -ENOENT;
+		return e && *e && (*e)->num > 0 ? -(*e)->num : -ENOENT;
 	if (asprintf(&sub, "lxc/lock/%s", lxcpath) < 0)
 		return err_no_memory(e);
 	if (asprintf(&file, ".%s", name) < 0)

@@ -165,28 +165,38 @@ const struct ucred *client_creds(const struct client *c)
 	return &c->creds;
 }
 
-/* After a request was answered (or refused): write, then close or hold. */
+/* After a request was answered (or refused): write, then close or hold. Never fails: what goes wrong
+ * with one connection ends that connection, not the loop and with it the container. */
 static int settle(struct client *c)
 {
 	int r = flush(c);
 
-	if (r == 1)
-		return loop_modify(c->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
-	if (r < 0 || !c->held) {
-		client_free(c);
-		return 0;
+	if (r == 1) {
+		r = loop_modify(c->source, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
+	} else if (r == 0 && c->held) {
+		loop_remove(c->timer);
+		c->timer = NULL;
+		r = loop_modify(c->source, EPOLLIN | EPOLLRDHUP);
+	} else {
+		r = -ECONNRESET;
 	}
-	loop_remove(c->timer);
-	c->timer = NULL;
-	return loop_modify(c->source, EPOLLIN | EPOLLRDHUP);
+	if (r < 0)
+		client_free(c);
+	return 0;
 }
 
 static bool is_allowed(const struct client *c)
 {
+	int r;
+
 	if (c->creds.uid != 0 && (c->creds.uid != geteuid() || c->creds.gid != getegid()))
 		return false;
-	/* The root of a container without ids and network of its own reaches this socket too. */
-	return c->creds.pid <= 0 || ns_is_shared(c->creds.pid, NS_PID) != 0;
+	/* The root of a container without ids and network of its own reaches this socket too, and could
+	 * have who connected end before it is asked about: who is gone is nobody we know. */
+	if (c->creds.pid <= 0)
+		return true;
+	r = ns_is_shared(c->creds.pid, NS_PID);
+	return r != 0 && r != -ENOENT && r != -ESRCH;
 }
 
 static int dispatch(struct client *c)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -367,11 +368,15 @@ static bool live(struct supervisor *s, int *ret)
 		return false;
 	}
 	rc = stay(s, &e);
-	if (rc < 0) {
+	if (rc < 0)
 		host_kill_init(r);
-		err_free(e);
-	}
 	stop_run(&s->m);
+	if (rc < 0) {
+		if (!e)
+			(void)err_set(&e, -rc, NULL, "the monitor cannot go on");
+		*ret = report(s, e, 1);
+		return false;
+	}
 	*ret = r->exit_status;
 	return r->reboot;
 }
@@ -437,13 +442,16 @@ static void record_failure(struct supervisor *s, const struct err *e)
 	struct run *r = s->m.r;
 	char address[108];
 	auto_close int fd = -EBADF;
+	pid_t pid;
 
 	if (!r || !r->rundir)
 		return;
 	command_address(r->lxcpath, r->name, address);
 	fd = socket_connect_abstract(address, SOCK_STREAM, 1000);
-	if (fd >= 0)
+	/* Theirs is the state file, also where their socket cannot be reached from here. */
+	if (fd >= 0 || client_monitor_elsewhere(r->lxcpath, r->name, &pid))
 		return;
+	fd_close(s->m.instance_fd);
 	s->m.instance_fd = instance_dir(r->rundir, r->lxcpath, r->name, true, NULL);
 	free(r->error_line);
 	r->error_line = err_line(e);
@@ -491,6 +499,8 @@ static int start(struct supervisor *s, const sigset_t *mask)
 	if (rc == 0)
 		rc = make_loop(s, mask, &e);
 	if (rc == 0)
+		rc = instance_write_config(s->m.instance_fd, s->text, (size_t)(s->body - s->text) + s->body_len, &e);
+	if (rc == 0)
 		rc = write_pidfile(s->m.r, &e);
 	if (rc < 0) {
 		record_failure(s, e);
@@ -498,8 +508,6 @@ static int start(struct supervisor *s, const sigset_t *mask)
 			host_remove_cgroups(s->m.r);
 		return report(s, e, 1);
 	}
-	if (instance_write_config(s->m.instance_fd, s->text, (size_t)(s->body - s->text) + s->body_len, &e) < 0)
-		return report(s, e, 1);
 	return supervise(s);
 }
 
@@ -549,6 +557,10 @@ static int adopt(struct supervisor *s, const sigset_t *mask)
 		rc = loop_add_signals(s->m.loop, mask, on_signal, &s->m, &e);
 	if (rc == 0)
 		rc = host_open_socket(s->m.r, &e);
+	/* Named as the monitor: who waited to adopt finds that, and need not wait for the end. */
+	if (rc == 0)
+		rc = monitor_save(s->m.r, &e);
+	(void)flock(s->m.instance_fd, LOCK_UN);
 	if (rc == 0)
 		rc = stay(s, &e);
 	if (rc < 0)

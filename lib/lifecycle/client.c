@@ -592,6 +592,8 @@ static int add_active(const char *lxcpath, char *path, struct strv *names)
 	return strv_add(names, lxcpath ? slash + 1 : path);
 }
 
+#define LISTENING " 00010000 " /* the column Flags: __SO_ACCEPTCON */
+
 int client_active(const char *lxcpath, struct strv *names, struct err **e)
 {
 	auto_fclose FILE *f = fopen("/proc/net/unix", "re");
@@ -604,6 +606,9 @@ int client_active(const char *lxcpath, struct strv *names, struct err **e)
 		char *at = strchr(line, '@');
 
 		line[strcspn(line, "\n")] = '\0';
+		/* Connections that a monitor has accepted bear its name, too, and live a moment longer. */
+		if (!strstr(line, LISTENING))
+			continue;
 		if (at && add_active(lxcpath, at + 1, names) < 0)
 			return err_no_memory(e);
 	}

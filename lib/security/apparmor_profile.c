@@ -126,15 +126,29 @@ static const char *const mount_rules[] = {
 	"deny mount fstype=debugfs -> /var/lib/ureadahead/debugfs/,",
 };
 
+/* systemd gives a service with ProtectSystem=, PrivateTmp= and the like, which is most of its own, a root that
+ * it puts together here; without these rules those services fail with 226/NAMESPACE. What such a root
+ * holds of /proc and /sys is denied there as it is below /; binding it further away is out of reach of rules
+ * about paths, and one more reason for lxc.idmap where root of the guest is not trusted. */
+static const char *const sandbox_rules[] = {
+	"mount options=(rw, rbind) / -> /run/systemd/{unit-root,mount-rootfs}/,",
+	"mount fstype=proc -> /run/systemd/{unit-root,mount-rootfs}/proc/,",
+	"mount fstype=ramfs -> /{dev/shm,run/credentials,run/systemd}/**,",
+	"pivot_root,",
+};
+
+/* Where a guest's /proc and /sys are seen. */
+#define ROOTS "/{,run/systemd/{unit-root,mount-rootfs}/}"
+
 /* Root of a guest without a user namespace is root for these files. */
 static const char *const file_denies[] = {
-	"deny /proc/kcore rwklx,",
-	"deny /proc/sysrq-trigger rwklx,",
-	"deny /proc/acpi/** rwklx,",
-	"deny /proc/bus/** wklx,",
-	"deny /proc/sys/fs/binfmt_misc/** wklx,",
-	"deny /sys/firmware/efi/efivars/** rwklx,",
-	"deny /sys/kernel/debug/{,**} rwklx,",
+	"deny " ROOTS "proc/kcore rwklx,",
+	"deny " ROOTS "proc/sysrq-trigger rwklx,",
+	"deny " ROOTS "proc/acpi/** rwklx,",
+	"deny " ROOTS "proc/bus/** wklx,",
+	"deny " ROOTS "proc/sys/fs/binfmt_misc/** wklx,",
+	"deny " ROOTS "sys/firmware/efi/efivars/** rwklx,",
+	"deny " ROOTS "sys/kernel/debug/{,**} rwklx,",
 };
 
 static const char *const propagation[] = {
@@ -157,9 +171,9 @@ static void put_knob_denies(struct buf *b, const char *ns)
 	static const char *const sys[] = { "fs/cgroup/", "class/net/", "devices/virtual/net/",
 					   "kernel/security/apparmor/" };
 
-	apparmor_all_except(b, "/proc/sys/", proc_sys, ARRAY_SIZE(proc_sys), "  deny ", "{,/**} wklx,");
+	apparmor_all_except(b, ROOTS "proc/sys/", proc_sys, ARRAY_SIZE(proc_sys), "  deny ", "{,/**} wklx,");
 	/* The guest's own policy namespace is reached through securityfs. */
-	apparmor_all_except(b, "/sys/", sys, ns ? ARRAY_SIZE(sys) : ARRAY_SIZE(sys) - 1, "  deny ",
+	apparmor_all_except(b, ROOTS "sys/", sys, ns ? ARRAY_SIZE(sys) : ARRAY_SIZE(sys) - 1, "  deny ",
 			    "{,/**} wklx,");
 }
 
@@ -205,6 +219,7 @@ static void put_confinement(struct buf *b, const struct apparmor_profile *p)
 		return;
 	}
 	PUT_RULES(b, mount_rules);
+	PUT_RULES(b, sandbox_rules);
 	for (size_t i = 0; i < ARRAY_SIZE(propagation); i++)
 		buf_addf(b, "  mount options=(rw, %s) -> **,\n", propagation[i]);
 	put_bind_rules(b, p->new_rules);

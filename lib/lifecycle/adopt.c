@@ -62,6 +62,12 @@ static int restore(struct run *r, const struct instance_state *s, struct err **e
 		rc = cgroup_restore(r->conf, s->cgroups, &r->log, &r->cgroups, e);
 	if (rc == 0 && s->net && *s->net)
 		rc = net_restore(r->conf, s->net, &r->log, &r->net, e);
+	/* Killed before the names of its cgroups were written down: they are what the plan gives. */
+	if (rc == 0 && (!s->cgroups || !*s->cgroups) && s->state == STATE_STARTING) {
+		rc = cgroup_plan(r->conf, &r->log, &r->cgroups, e);
+		if (rc == 0)
+			rc = cgroup_create(r->cgroups, e);
+	}
 	/* For what they have to undo; what cannot be resolved any more has nothing to undo. */
 	if (rc == 0) {
 		(void)storage_resolve(r->conf, &r->log, &r->storage, NULL);

@@ -109,7 +109,8 @@ static int spawn_supervisor(const struct launch_head *h, int status, int memfd, 
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", x);
 	char *const argv[] = { name, NULL };
 
-	(void)sigfillset(&all);
+	/* All bits: sigfillset leaves out the C library's own two, which would then be ignored for ever. */
+	memset(&all, 0xff, sizeof(all));
 	(void)sigemptyset(&none);
 	(void)posix_spawnattr_init(&attr);
 	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);

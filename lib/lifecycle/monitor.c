@@ -38,7 +38,7 @@ void monitor_stop_serving(struct run *r)
 }
 
 /* lxc-monitord's fifo, if one listens: never through a symlink, only a fifo of ours. */
-static void tell_fifo(struct run *r, enum lxc_state state)
+void monitor_tell_fifo(struct run *r, enum lxc_state state)
 {
 	auto_free char *path = NULL;
 	auto_close int fd = -EBADF;
@@ -74,7 +74,7 @@ int monitor_save(struct run *r, struct err **e)
 	s.error = r->error_line;
 	if (io_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof(boot)) > 0)
 		s.boot_id = boot;
-	if (r->cgroups && cgroup_save(r->cgroups, &cg) == 0)
+	if (r->cgroups && (r->cgroups_made || r->adopted) && cgroup_save(r->cgroups, &cg) == 0)
 		s.cgroups = (char *)buf_str(&cg);
 	if (r->net && net_save(r->net, &net) == 0)
 		s.net = (char *)buf_str(&net);
@@ -90,7 +90,7 @@ int monitor_set_state(struct run *r, enum lxc_state state, struct err **e)
 	log_info(&r->log, "state %s", state_name((int)state));
 	if (m->server)
 		server_announce(m->server, r->name, state);
-	tell_fifo(r, state);
+	monitor_tell_fifo(r, state);
 	return monitor_save(r, e);
 }
 

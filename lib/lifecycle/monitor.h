@@ -31,6 +31,8 @@ int monitor_serve(struct run *r, struct err **e);
 void monitor_stop_serving(struct run *r);
 /* Sets the state, tells subscribers and lxc-monitor's fifo, writes the state file. */
 int monitor_set_state(struct run *r, enum lxc_state state, struct err **e);
+/* Tells lxc-monitord's fifo only. */
+void monitor_tell_fifo(struct run *r, enum lxc_state state);
 /* Writes the state file. */
 int monitor_save(struct run *r, struct err **e);
 /* Opens peer, log and ring of the console once init has left its terminals. */

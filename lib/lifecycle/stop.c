@@ -143,7 +143,8 @@ void stop_run(struct monitor *m)
 		destroy_ephemeral(r);
 	if (r->pidfile)
 		(void)unlink(r->pidfile);
-	(void)monitor_set_state(r, STATE_STOPPED, NULL);
+	/* Subscribers hear of it by the end of the connection, which comes when nothing is left. */
+	monitor_tell_fifo(r, STATE_STOPPED);
 	host_close_socket(r);
 }
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -42,6 +43,8 @@
 #define LOG_CATEGORY "supervise"
 #define LAUNCH_MAX (16U << 20)
 #define EXIT_INTERNAL 1
+#define LOCK_TRIES 200
+#define LOCK_STEP_MS 10
 
 struct supervisor {
 	struct launch_head head;
@@ -287,22 +290,57 @@ static int on_client_gone(struct loop *l, struct source *src, uint32_t events, v
 	return 0;
 }
 
-static int make_loop(struct supervisor *s, const sigset_t *mask, struct err **e)
+/* Somebody runs already: known before anything is made. */
+static int check_free(struct run *r, struct err **e)
+{
+	char address[108];
+	auto_close int fd = -EBADF;
+	pid_t pid;
+
+	command_address(r->lxcpath, r->name, address);
+	fd = socket_connect_abstract(address, SOCK_STREAM, 2000);
+	if (fd >= 0)
+		return host_socket_holder(r, fd, e);
+	return client_monitor_elsewhere(r->lxcpath, r->name, &pid) ? err_monitor_elsewhere(e, r->name, pid) : 0;
+}
+
+/* Before anything is made the state file says so: whoever comes after a kill at any instant finds what
+ * to clean up. The lock on its directory lasts as long as a monitor lives, through its fork. */
+static int announce(struct supervisor *s, struct err **e)
 {
 	struct run *r = s->m.r;
+	int rc = instance_dir(r->rundir, r->lxcpath, r->name, true, e);
+
+	if (rc < 0)
+		return rc == -ENOENT ? err_set(e, ENOENT, NULL, "the run directory %s does not exist", r->rundir) : rc;
+	s->m.instance_fd = rc;
+	for (int i = 0; flock(s->m.instance_fd, LOCK_EX | LOCK_NB) < 0; i++) {
+		/* One that is ending goes within moments. */
+		if (errno != EWOULDBLOCK || i == LOCK_TRIES) {
+			fd_replace(&s->m.instance_fd, -EBADF);
+			return err_already_running(e, r->name);
+		}
+		(void)poll(NULL, 0, LOCK_STEP_MS);
+	}
+	rc = check_free(r, e);
+	if (rc < 0) {
+		fd_replace(&s->m.instance_fd, -EBADF);
+		return rc;
+	}
+	r->state = STATE_STARTING;
+	rc = instance_write_config(s->m.instance_fd, s->text, (size_t)(s->body - s->text) + s->body_len, e);
+	return rc < 0 ? rc : monitor_save(r, e);
+}
+
+static int make_loop(struct supervisor *s, const sigset_t *mask, struct err **e)
+{
 	int rc = loop_new(&s->m.loop, e);
 
 	if (rc == 0)
 		rc = loop_add_signals(s->m.loop, mask, on_signal, &s->m, e);
 	if (rc == 0 && s->status_fd >= 0)
 		rc = loop_add(s->m.loop, s->status_fd, false, EPOLLRDHUP, on_client_gone, &s->m, &s->m.client_source, e);
-	if (rc < 0)
-		return rc;
-	rc = instance_dir(r->rundir, r->lxcpath, r->name, true, e);
-	if (rc < 0)
-		return rc == -ENOENT ? err_set(e, ENOENT, NULL, "the run directory %s does not exist", r->rundir) : rc;
-	s->m.instance_fd = rc;
-	return 0;
+	return rc;
 }
 
 static int enter_monitor_namespace(struct run *r, struct err **e)
@@ -423,20 +461,6 @@ static int supervise(struct supervisor *s)
 	return s->m.r->error_line ? EXIT_INTERNAL : exit_code(s, status);
 }
 
-/* Somebody runs already: known before anything is made. */
-static int check_free(struct run *r, struct err **e)
-{
-	char address[108];
-	auto_close int fd = -EBADF;
-	pid_t pid;
-
-	command_address(r->lxcpath, r->name, address);
-	fd = socket_connect_abstract(address, SOCK_STREAM, 2000);
-	if (fd >= 0)
-		return host_socket_holder(r, fd, e);
-	return client_monitor_elsewhere(r->lxcpath, r->name, &pid) ? err_monitor_elsewhere(e, r->name, pid) : 0;
-}
-
 static void record_failure(struct supervisor *s, const struct err *e)
 {
 	struct run *r = s->m.r;
@@ -447,26 +471,37 @@ static void record_failure(struct supervisor *s, const struct err *e)
 	if (!r || !r->rundir)
 		return;
 	command_address(r->lxcpath, r->name, address);
-	fd = socket_connect_abstract(address, SOCK_STREAM, 1000);
 	/* Theirs is the state file, also where their socket cannot be reached from here. */
-	if (fd >= 0 || client_monitor_elsewhere(r->lxcpath, r->name, &pid))
+	fd = s->m.instance_fd < 0 ? socket_connect_abstract(address, SOCK_STREAM, 1000) : -EBADF;
+	if (fd >= 0 || (s->m.instance_fd < 0 && client_monitor_elsewhere(r->lxcpath, r->name, &pid)))
 		return;
-	fd_close(s->m.instance_fd);
-	s->m.instance_fd = instance_dir(r->rundir, r->lxcpath, r->name, true, NULL);
+	if (s->m.instance_fd < 0) {
+		s->m.instance_fd = instance_dir(r->rundir, r->lxcpath, r->name, true, NULL);
+		if (s->m.instance_fd < 0 || flock(s->m.instance_fd, LOCK_EX | LOCK_NB) < 0)
+			return;
+	}
 	free(r->error_line);
 	r->error_line = err_line(e);
+	r->state = STATE_STOPPED;
 	(void)monitor_save(r, NULL);
+	instance_clear(s->m.instance_fd, true);
 }
 
 /* The daemon: born in its cgroup where there is v2, so that no pid has to be written. */
 static pid_t fork_daemon(struct supervisor *s, struct err **e)
 {
+	auto_close int rd = -EBADF, wr = -EBADF;
 	struct run *r = s->m.r;
+	int rc = cgroup_create(r->cgroups, e), fd, p[2];
 	pid_t pid;
-	int rc = cgroup_create(r->cgroups, e), fd;
+	char byte;
 
 	if (rc < 0)
 		return rc;
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return err_set(e, errno, NULL, "cannot make a pipe");
+	rd = p[0];
+	wr = p[1];
 	r->cgroups_made = true;
 	fd = cgroup_birth_fd(r->cgroups, true);
 	pid = proc_clone(0, fd, NULL, NULL);
@@ -475,6 +510,13 @@ static pid_t fork_daemon(struct supervisor *s, struct err **e)
 		pid = proc_clone(0, -1, NULL, e);
 	}
 	r->born_in_cgroup = fd >= 0;
+	if (pid == 0) {
+		/* The record names us from here on; until it does, the one who made us stays. */
+		rc = monitor_save(r, e);
+		return rc < 0 ? rc : 0;
+	}
+	fd_replace(&wr, -EBADF);
+	(void)!read(rd, &byte, 1);
 	return pid;
 }
 
@@ -487,7 +529,7 @@ static int start(struct supervisor *s, const sigset_t *mask)
 	if (rc == 0 && s->head.application)
 		rc = open_application_init(s->m.r, &e);
 	if (rc == 0)
-		rc = check_free(s->m.r, &e);
+		rc = announce(s, &e);
 	if (rc == 0 && !s->head.foreground) {
 		pid = fork_daemon(s, &e);
 		if (pid > 0)
@@ -503,9 +545,9 @@ static int start(struct supervisor *s, const sigset_t *mask)
 	if (rc == 0)
 		rc = write_pidfile(s->m.r, &e);
 	if (rc < 0) {
-		record_failure(s, e);
 		if (s->m.r && s->m.r->cgroups_made)
 			host_remove_cgroups(s->m.r);
+		record_failure(s, e);
 		return report(s, e, 1);
 	}
 	return supervise(s);

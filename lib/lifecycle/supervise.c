@@ -309,8 +309,11 @@ static int check_free(struct run *r, struct err **e)
 static int announce(struct supervisor *s, struct err **e)
 {
 	struct run *r = s->m.r;
-	int rc = instance_dir(r->rundir, r->lxcpath, r->name, true, e);
+	int rc = check_free(r, e);
 
+	if (rc < 0)
+		return rc;
+	rc = instance_dir(r->rundir, r->lxcpath, r->name, true, e);
 	if (rc < 0)
 		return rc == -ENOENT ? err_set(e, ENOENT, NULL, "the run directory %s does not exist", r->rundir) : rc;
 	s->m.instance_fd = rc;
@@ -540,8 +543,6 @@ static int start(struct supervisor *s, const sigset_t *mask)
 		rc = enter_monitor_namespace(s->m.r, &e);
 	if (rc == 0)
 		rc = make_loop(s, mask, &e);
-	if (rc == 0)
-		rc = instance_write_config(s->m.instance_fd, s->text, (size_t)(s->body - s->text) + s->body_len, &e);
 	if (rc == 0)
 		rc = write_pidfile(s->m.r, &e);
 	if (rc < 0) {

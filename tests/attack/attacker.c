@@ -249,9 +249,11 @@ static int do_exe(const char *pid)
 	return 0;
 }
 
-/* watch: tries, until killed, to look at whatever other process appears here. */
+/* watch: tries, until killed, to look at whatever other process appears here. Says first who it is. */
 _Noreturn static void do_watch(void)
 {
+	printf("watching %d\n", getpid());
+	fflush(stdout);
 	for (;;)
 		for (int pid = 2; pid < 200; pid++) {
 			char path[64], target[4096];

@@ -204,6 +204,10 @@ sandbox() {
 	mount --bind "$TIFFIN_INST" "$TIFFIN_INST"
 	mount -o remount,bind,ro /
 	mount -t tmpfs -o mode=0755 tmpfs /run
+	# What others have mounted there comes and goes with them.
+	awk '$5 ~ "^/tmp/" { print $5 }' /proc/self/mountinfo | sort -r | while read -r theirs; do
+		umount -l "$theirs"
+	done
 	mount -t tmpfs -o mode=1777 tmpfs /tmp
 	mount -t tmpfs -o mode=0711 tmpfs "$lxcpath"
 	mount -t tmpfs -o mode=0755 tmpfs "$TIFFIN_INST/var/log/lxc"

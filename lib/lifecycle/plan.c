@@ -234,7 +234,8 @@ int plan_make(struct run *r, struct err **e)
 		return rc;
 	/* Without a pre-mount hook nothing can change what is mounted; and the map of an idmapped root can
 	 * only be made out here. */
-	r->early_mounts = !c->hooks[HOOK_PRE_MOUNT].n || storage_wants_userns(r->storage);
+	r->early_mounts = !c->hooks[HOOK_PRE_MOUNT].n || storage_wants_userns(r->storage) ||
+			  storage_wants_host(r->storage);
 	return 0;
 }
 

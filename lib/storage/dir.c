@@ -38,9 +38,6 @@ static int resolve(struct storage *s, const struct conf *c, struct log *l, struc
 		return err_set(e, errno, NULL, "cannot stat root file system %s", s->source);
 	if (!S_ISDIR(st.st_mode))
 		return err_rootfs_not_directory(e, s->source);
-	if (storage_wants_userns(s) && !conf_is_mapped(c))
-		return err_wrap_at(e, err_rootfs_idmap_unmapped(e), c->rootfs_options.at,
-				   "reading lxc.rootfs.options");
 	if (s->options.data)
 		log_warn(l, "%s:%u: lxc.rootfs.options: a directory has no use for '%s'",
 			 c->rootfs_options.at.file ? c->rootfs_options.at.file : "-", c->rootfs_options.at.line,
@@ -69,24 +66,16 @@ static int idmap_fd(const struct storage *s, const struct conf *c, int *ret, str
 	return *ret < 0 ? err_set(e, errno, NULL, "cannot open %s", s->options.idmap) : 0;
 }
 
-static int dir_mount(struct storage *s, const struct conf *c, struct err **e)
+int storage_set_attributes(const struct storage *s, int mnt, const struct conf *c, struct err **e)
 {
-	/* Opened again, because a mount can only be cloned in the mount namespace that it is in; it
-	 * must be the directory that was checked. */
-	auto_close int fd = open(s->source, O_PATH | O_DIRECTORY | O_CLOEXEC), mnt = -EBADF, userns = -EBADF;
 	struct mount_attrs a = MOUNT_ATTRS_INIT;
-	struct stat st;
+	auto_close int userns = -EBADF;
 	int r;
 
-	if (fd < 0)
-		return err_set(e, errno, NULL, "cannot open %s", s->source);
-	if (fstat(fd, &st) < 0)
-		return err_set(e, errno, NULL, "cannot stat %s", s->source);
-	if (st.st_dev != s->dev || st.st_ino != s->ino)
-		return err_set(e, ESTALE, NULL, "%s was exchanged while the container started", s->source);
-	mnt = mount_clone(fd, true, e);
-	if (mnt < 0)
-		return mnt;
+	if (s->view) {
+		a.set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+		return mount_set(mnt, &a, e);
+	}
 	a.set = s->options.attr_set;
 	a.clear = s->options.attr_clr;
 	a.recursive = true;
@@ -97,7 +86,27 @@ static int dir_mount(struct storage *s, const struct conf *c, struct err **e)
 		return r;
 	if (userns >= 0)
 		a.userns_fd = userns;
-	r = mount_set(mnt, &a, e);
+	return mount_set(mnt, &a, e);
+}
+
+static int dir_mount(struct storage *s, const struct conf *c, struct err **e)
+{
+	/* Opened again, because a mount can only be cloned in the mount namespace that it is in; it
+	 * must be the directory that was checked. */
+	auto_close int fd = open(s->source, O_PATH | O_DIRECTORY | O_CLOEXEC), mnt = -EBADF;
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return err_set(e, errno, NULL, "cannot open %s", s->source);
+	if (fstat(fd, &st) < 0)
+		return err_set(e, errno, NULL, "cannot stat %s", s->source);
+	if (st.st_dev != s->dev || st.st_ino != s->ino)
+		return err_set(e, ESTALE, NULL, "%s was exchanged while the container started", s->source);
+	mnt = mount_clone(fd, !s->view, e);
+	if (mnt < 0)
+		return mnt;
+	r = storage_set_attributes(s, mnt, c, e);
 	return r < 0 ? r : take_fd(&mnt);
 }
 
@@ -140,6 +149,33 @@ static int use_existing(const char *path, const struct conf *c, struct err **e)
 	return storage_give(fd, c, e);
 }
 
+int storage_make_root(int dirfd, const char *name, const char *path, const struct conf *c, struct err **e)
+{
+	auto_close int fd = -EBADF;
+	bool made = true;
+	int r;
+
+	if (mkdirat(dirfd, name, 0755) < 0) {
+		if (errno != EEXIST)
+			return err_set(e, errno, NULL, "cannot make %s", path);
+		made = false;
+		r = is_empty(dirfd, name);
+		if (r == 0)
+			return err_rootfs_occupied(e, path);
+		if (r < 0)
+			return err_set(e, -r, NULL, "cannot use %s as the root file system", path);
+	}
+	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	r = fd < 0 ? err_set(e, errno, NULL, "cannot open %s", path) : 0;
+	if (r == 0 && fchmod(fd, 0755) < 0)
+		r = err_set(e, errno, NULL, "cannot set the mode of %s", path);
+	if (r == 0)
+		r = storage_give(fd, c, e);
+	if (r < 0 && made)
+		(void)unlinkat(dirfd, name, AT_REMOVEDIR);
+	return r < 0 ? r : take_fd(&fd);
+}
+
 static int create(const struct storage_spec *spec, const char *dir, int dirfd, const struct conf *c,
 		  char **ret_source, struct err **e)
 {
@@ -157,30 +193,16 @@ static int create(const struct storage_spec *spec, const char *dir, int dirfd, c
 	source = strdup(spec->dir ? spec->dir : path);
 	if (!source)
 		return err_no_memory(e);
-	if (mkdirat(dirfd, ROOT_NAME, 0755) < 0) {
-		if (errno != EEXIST)
-			return err_set(e, errno, NULL, "cannot make %s", path);
-		r = is_empty(dirfd, ROOT_NAME);
-		if (r == 0)
-			return err_rootfs_occupied(e, path);
-		if (r < 0)
-			return err_set(e, -r, NULL, "cannot use %s as the root file system", path);
-	}
-	fd = openat(dirfd, ROOT_NAME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = storage_make_root(dirfd, ROOT_NAME, path, c, e);
 	if (fd < 0)
-		return err_set(e, errno, NULL, "cannot open %s", path);
-	if (fchmod(fd, 0755) < 0)
-		return err_set(e, errno, NULL, "cannot set the mode of %s", path);
-	r = storage_give(fd, c, e);
-	if (r < 0)
-		return r;
+		return fd;
 	*ret_source = take_ptr(source);
 	return 0;
 }
 
 /* Only what lies in the container's own directory is the container's. A directory elsewhere existed
  * before (--dir, or a path that somebody wrote into the configuration) and stays. */
-static int destroy(const char *source, const char *dir, int dirfd, struct log *l, struct err **e)
+int storage_remove_own(const char *source, const char *dir, int dirfd, struct log *l, struct err **e)
 {
 	auto_free char *clean = path_simplify(source), *own = path_simplify(dir);
 	auto_close int parent = -EBADF;
@@ -213,8 +235,10 @@ static int destroy(const char *source, const char *dir, int dirfd, struct log *l
 
 const struct storage_driver storage_dir = {
 	.name = "dir",
+	.for_users = true,
+	.can_backup = true,
 	.resolve = resolve,
 	.mount = dir_mount,
 	.create = create,
-	.destroy = destroy,
+	.destroy = storage_remove_own,
 };

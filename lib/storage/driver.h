@@ -4,6 +4,7 @@
 #pragma once
 #include <sys/types.h>
 
+#include "base/strv.h"
 #include "kernel/mountopt.h"
 #include "storage/storage.h"
 
@@ -11,12 +12,26 @@ struct storage {
 	const struct storage_driver *driver;
 	char *source;			/* without "TYPE:" */
 	struct mountopt options;	/* lxc.rootfs.options */
+	/* It is mounted to be copied: nothing in it is changed or run, no device in it opened, and what
+	 * is mounted below it stays out. */
+	bool view;
 	dev_t dev;			/* identity of the source when it was checked */
 	ino_t ino;
+
+	struct strv lowers;		/* overlay: the first is on top */
+	char *upper, *work;
+
+	char *device;			/* block types: what is mounted, while it is attached */
+	char *fstype;
+	int device_fd;			/* holds it attached */
+	bool attached;			/* by this process: what it attached it detaches */
 };
 
 struct storage_driver {
 	const char *name;
+	bool on_host;			/* only root of the host can mount it */
+	bool for_users;			/* usable without root */
+	bool can_snapshot, can_backup;
 	/* Checks the source and fills what the driver keeps in s. */
 	int (*resolve)(struct storage *s, const struct conf *c, struct log *l, struct err **e);
 	/* As storage_attach, _detach, _mount. NULL: nothing to do. */
@@ -24,14 +39,42 @@ struct storage_driver {
 	void (*detach)(struct storage *s);
 	int (*mount)(struct storage *s, const struct conf *c, struct err **e);
 	/* Makes an empty root for the container directory dir (dirfd is open on it); *ret_source is the
-	 * part after "TYPE:" (new). */
+	 * part after "TYPE:" (new). On failure nothing is left of it. */
 	int (*create)(const struct storage_spec *spec, const char *dir, int dirfd, const struct conf *c,
 		      char **ret_source, struct err **e);
 	/* Deletes source if it is the container's own. A source that is gone already is no failure. */
 	int (*destroy)(const char *source, const char *dir, int dirfd, struct log *l, struct err **e);
+	/* A snapshot of from for the directory how->to_dir (dirfd). NULL: none. */
+	int (*snapshot)(struct storage *from, const struct storage_copy *how, int dirfd, char **ret_source,
+			bool *ret_depends, struct err **e);
+	/* Whether snapshot takes this one; NULL: those of the same driver. */
+	bool (*snapshots)(const struct storage *from);
+	int (*usage)(struct storage *s, struct storage_usage *ret, struct err **e);
+	int (*resize)(struct storage *s, uint64_t bytes, struct err **e);
 };
 
-extern const struct storage_driver storage_dir;
+extern const struct storage_driver storage_dir, storage_overlay;
 
 /* Gives the directory behind fd to the mapped root of c; nothing without an id map. */
 int storage_give(int fd, const struct conf *c, struct err **e);
+/* Makes and opens a directory 0755 of the mapped root in dirfd; one that is there must be empty. path
+ * names it in messages. fd or -errno. */
+int storage_make_root(int dirfd, const char *name, const char *path, const struct conf *c, struct err **e);
+/* Removes dir/REST where that is what source means; a source elsewhere is kept, with a word in l. */
+int storage_remove_own(const char *source, const char *dir, int dirfd, struct log *l, struct err **e);
+/* A storage of this driver, resolved. */
+int storage_open(const struct storage_driver *d, const char *source, const struct conf *c, struct log *l,
+		 struct storage **ret, struct err **e);
+/* The type that c names, or that its path shows. */
+int storage_driver_of(const struct conf *c, const struct storage_driver **ret, struct err **e);
+int storage_driver_named(const char *type, const struct storage_driver **ret, struct err **e);
+/* True where this process may mount what it likes. */
+bool storage_is_privileged(void);
+/* The attributes that a mount gets from lxc.rootfs.options, or that a view has. */
+int storage_set_attributes(const struct storage *s, int mnt, const struct conf *c, struct err **e);
+
+static inline void storage_auto_free(struct storage **s)
+{
+	storage_free(*s);
+}
+#define auto_storage __attribute__((cleanup(storage_auto_free)))

@@ -7,20 +7,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/capability.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/str.h"
 #include "base/strv.h"
+#include "kernel/host.h"
 #include "kernel/idmap.h"
 #include "storage/driver.h"
 
+static const struct storage_driver *const drivers[] = { &storage_dir, &storage_overlay };
+
 /* "best" tries them in this order. */
-static const struct storage_driver *const drivers[] = { &storage_dir };
+static const char *const best[] = { "btrfs", "zfs", "lvm", "dir", "rbd" };
+
+/* Words of old configurations. */
+static const struct {
+	const char *old, *now;
+} aliases[] = { { "overlayfs", "overlay" }, { "aufs", "overlay" } };
 
 /* Types that LXC has. One that is here and not above is refused by name. */
-static const char *const known_types[] = { "dir",     "btrfs", "loop", "lvm", "nbd",
-					   "overlay", "overlayfs", "rbd", "zfs" };
+static const char *const known_types[] = { "btrfs", "loop", "lvm", "nbd", "rbd", "zfs" };
 
 static bool is_known(const char *type)
 {
@@ -30,8 +39,11 @@ static bool is_known(const char *type)
 	return false;
 }
 
-static int find_driver(const char *type, const struct storage_driver **ret, struct err **e)
+int storage_driver_named(const char *type, const struct storage_driver **ret, struct err **e)
 {
+	for (size_t i = 0; i < ARRAY_SIZE(aliases); i++)
+		if (STREQ(aliases[i].old, type))
+			type = aliases[i].now;
 	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
 		if (STREQ(drivers[i]->name, type)) {
 			*ret = drivers[i];
@@ -40,54 +52,114 @@ static int find_driver(const char *type, const struct storage_driver **ret, stru
 	return is_known(type) ? err_storage_unsupported(e, type) : err_storage_type_unknown(e, type);
 }
 
-/* A bare path is a directory: LXC's probing prefers that too. What looks like a type and is none
- * (the configuration only splits off known ones) is named as such. */
-static int driver_of(const struct conf *c, const struct storage_driver **ret, struct err **e)
+/* The type of a path without one. A directory that exists is just that, whatever it is on: LXC's
+ * probing prefers it too. */
+static const char *probe(const char *path)
+{
+	struct stat st;
+
+	if (*path != '/')
+		return "zfs";
+	if (str_after(path, "/dev/rbd/"))
+		return "rbd";
+	if (stat(path, &st) < 0 || S_ISDIR(st.st_mode))
+		return "dir";
+	return S_ISBLK(st.st_mode) ? "lvm" : S_ISREG(st.st_mode) ? "loop" : "dir";
+}
+
+/* What looks like a type and is none (the configuration only splits off known ones) is named as such. */
+int storage_driver_of(const struct conf *c, const struct storage_driver **ret, struct err **e)
 {
 	const char *path = c->rootfs_path.v, *colon = strchr(path, ':');
 
 	if (c->rootfs_type.v)
-		return find_driver(c->rootfs_type.v, ret, e);
+		return storage_driver_named(c->rootfs_type.v, ret, e);
 	if (*path != '/' && colon) {
 		auto_free char *type = strndup(path, (size_t)(colon - path));
 
 		return type ? err_storage_type_unknown(e, type) : err_no_memory(e);
 	}
-	return find_driver("dir", ret, e);
+	return storage_driver_named(probe(path), ret, e);
+}
+
+bool storage_is_privileged(void)
+{
+	return geteuid() == 0 && host_has_cap(CAP_SYS_ADMIN);
 }
 
 void storage_free(struct storage *s)
 {
 	if (!s)
 		return;
+	storage_detach(s);
 	free(s->source);
 	mountopt_done(&s->options);
+	strv_done(&s->lowers);
+	free(s->upper);
+	free(s->work);
+	free(s->device);
+	free(s->fstype);
 	free(s);
 }
-DEFINE_AUTO(struct storage *, storage_free)
+static int make(const struct storage_driver *d, const char *source, const char *options, struct storage **ret,
+		struct err **e)
+{
+	auto_storage struct storage *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return err_no_memory(e);
+	s->driver = d;
+	s->device_fd = -EBADF;
+	s->source = strdup(source);
+	if (!s->source)
+		return err_no_memory(e);
+	r = mountopt_parse(options, &s->options, e);
+	if (r < 0)
+		return r;
+	*ret = take_ptr(s);
+	return 0;
+}
+
+int storage_open(const struct storage_driver *d, const char *source, const struct conf *c, struct log *l,
+		 struct storage **ret, struct err **e)
+{
+	auto_storage struct storage *s = NULL;
+	int r = make(d, source, NULL, &s, e);
+
+	if (r == 0)
+		r = d->resolve(s, c, l, e);
+	if (r == 0)
+		*ret = take_ptr(s);
+	return r;
+}
 
 int storage_resolve(const struct conf *c, struct log *l, struct storage **ret, struct err **e)
 {
-	auto_with(storage_free) struct storage *s = NULL;
+	const struct storage_driver *d;
+	auto_storage struct storage *s = NULL;
 	int r;
 
 	if (!c->rootfs_path.v) {
 		*ret = NULL;
 		return 0;
 	}
-	s = calloc(1, sizeof(*s));
-	if (!s)
-		return err_no_memory(e);
-	s->source = strdup(c->rootfs_path.v);
-	if (!s->source)
-		return err_no_memory(e);
-	r = driver_of(c, &s->driver, e);
+	r = storage_driver_of(c, &d, e);
 	if (r < 0)
 		return err_at(e, r, c->rootfs_path.at);
-	r = mountopt_parse(c->rootfs_options.v, &s->options, e);
+	if (c->rootfs_type.v && STREQ(c->rootfs_type.v, "aufs"))
+		log_warn(l, "%s:%u: aufs is not in today's kernels; %s is mounted as an overlay",
+			 c->rootfs_path.at.file ? c->rootfs_path.at.file : "-", c->rootfs_path.at.line,
+			 c->rootfs_path.v);
+	r = make(d, c->rootfs_path.v, c->rootfs_options.v, &s, e);
 	if (r < 0)
 		return err_wrap_at(e, r, c->rootfs_options.at, "reading lxc.rootfs.options");
-	r = s->driver->resolve(s, c, l, e);
+	if (d->on_host && !storage_is_privileged())
+		return err_at(e, err_storage_needs_root(e, d->name), c->rootfs_path.at);
+	if (storage_wants_userns(s) && !conf_is_mapped(c))
+		return err_wrap_at(e, err_rootfs_idmap_unmapped(e), c->rootfs_options.at,
+				   "reading lxc.rootfs.options");
+	r = d->resolve(s, c, l, e);
 	if (r < 0)
 		return err_at(e, r, c->rootfs_path.at);
 	*ret = take_ptr(s);
@@ -109,21 +181,30 @@ bool storage_wants_userns(const struct storage *s)
 	return s && s->options.idmap && STREQ(s->options.idmap, "container");
 }
 
+bool storage_wants_host(const struct storage *s)
+{
+	return s && (s->driver->on_host || (s->driver == &storage_overlay && storage_is_privileged()));
+}
+
 int storage_attach(struct storage *s, struct err **e)
 {
-	return s && s->driver->attach ? s->driver->attach(s, e) : 0;
+	return s && s->driver->attach && !s->attached ? s->driver->attach(s, e) : 0;
 }
 
 void storage_detach(struct storage *s)
 {
-	if (s && s->driver->detach)
+	if (s && s->driver && s->driver->detach && s->attached)
 		s->driver->detach(s);
+	if (s)
+		s->attached = false;
 }
 
 int storage_mount(struct storage *s, const struct conf *c, struct err **e)
 {
-	int r = s->driver->mount(s, c, e);
+	int r = storage_attach(s, e);
 
+	if (r == 0)
+		r = s->driver->mount(s, c, e);
 	return r < 0 ? err_wrap_at(e, r, c->rootfs_path.at, "mounting the root file system %s", s->source) : r;
 }
 
@@ -153,12 +234,14 @@ static int create_as(const char *type, const struct storage_spec *spec, const ch
 	auto_close int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	const struct storage_driver *d;
 	auto_free char *source = NULL;
-	int r = find_driver(type, &d, e);
+	int r = storage_driver_named(type, &d, e);
 
 	if (r < 0)
 		return r;
 	if (dirfd < 0)
 		return err_set(e, errno, NULL, "cannot open %s", dir);
+	if (d->on_host && !storage_is_privileged())
+		return err_storage_needs_root(e, d->name);
 	r = d->create(spec, dir, dirfd, c, &source, e);
 	if (r < 0)
 		return r;
@@ -179,8 +262,8 @@ int storage_create(const char *type, const struct storage_spec *spec, const char
 	if (!spec)
 		spec = &none;
 	if (!type || STREQ(type, "best")) {
-		for (size_t i = 0; i < ARRAY_SIZE(drivers) && r < 0; i++)
-			if (strv_add(&types, type ? drivers[i]->name : "dir") < 0)
+		for (size_t i = 0; i < (type ? ARRAY_SIZE(best) : 1); i++)
+			if (strv_add(&types, type ? best[i] : "dir") < 0)
 				return err_no_memory(e);
 	} else if (strv_split(&types, type, ",") < 0) {
 		return err_no_memory(e);
@@ -188,15 +271,16 @@ int storage_create(const char *type, const struct storage_spec *spec, const char
 	if (!types.n)
 		return err_storage_type_unknown(e, type ? type : "");
 	for (size_t i = 0; i < types.n; i++) {
-		/* The error that counts is the last one: the type the caller would have settled for. */
-		r = create_as(types.v[i], spec, dir, c, ret_path, e);
+		auto_err struct err *mine = NULL;
+
+		r = create_as(types.v[i], spec, dir, c, ret_path, &mine);
 		if (r == 0) {
-			if (e) {
-				err_free(*e);
-				*e = NULL;
-			}
+			if (e)
+				err_free(take_ptr(*e));
 			return 0;
 		}
+		/* The error that counts is the last one: the type the caller would have settled for. */
+		err_move(e, take_ptr(mine));
 	}
 	return r;
 }
@@ -209,7 +293,7 @@ int storage_destroy(const struct conf *c, const char *dir, struct log *l, struct
 
 	if (!c->rootfs_path.v)
 		return 0;
-	r = driver_of(c, &d, e);
+	r = storage_driver_of(c, &d, e);
 	if (r < 0)
 		return err_at(e, r, c->rootfs_path.at);
 	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "config/conf.h"
+#include "kernel/idmap.h"
 
 struct storage;
 
@@ -30,6 +31,9 @@ void storage_detach(struct storage *s);
 /* True when lxc.rootfs.options says idmap=container: storage_mount then has to be called in the
  * monitor, which may make the user namespace that the mount takes its map from. */
 bool storage_wants_userns(const struct storage *s);
+/* True when storage_mount has to be called in the monitor as well, because the root of a user namespace
+ * may not mount it, or would not mount it as the host's root does. */
+bool storage_wants_host(const struct storage *s);
 /* A detached mount of the root, options of lxc.rootfs.options applied. fd or -errno. Called where the
  * source is visible and its file system may be mounted: by the monitor in its own mount namespace (the
  * fd is inherited by init or sent to it), or by init. */
@@ -47,3 +51,56 @@ int storage_rmtree(int parent_fd, const char *name, struct err **e);
 /* Fails with err_rmtree_mount if anything is mounted below the directory behind fd, as this process
  * sees it. storage_rmtree asks first, so that it deletes all or nothing of a tree. */
 int storage_no_mounts(int fd, struct err **e);
+
+struct storage_progress {	/* of a long copy; called from the copying thread, at most some times a second */
+	void (*tick)(void *arg, uint64_t done_bytes, uint64_t done_files);
+	bool (*cancelled)(void *arg);	/* true: stop, remove what was made, return -ECANCELED */
+	void *arg;
+};
+
+enum {
+	STORAGE_SNAPSHOT = 1,		/* a snapshot of the back end's own */
+	STORAGE_MAYBE_SNAPSHOT = 2,	/* if it can, else a copy */
+	STORAGE_KEEP_TYPE = 4,		/* a copy keeps the source's type, else it is a dir */
+	STORAGE_INTO_SNAPS = 8,		/* target is a snapshot below the source's own directory */
+	STORAGE_SAME_PATH = 16,		/* source and target are below one lxcpath (rule 5 of storage.md 4) */
+};
+
+struct storage_copy {			/* all borrowed */
+	const struct conf *from;	/* the source's expanded configuration */
+	const char *from_dir;		/* LXCPATH/NAME of the source */
+	const char *from_name, *to_name;
+	const struct conf *to;		/* the target's: its id map owns the new root */
+	const char *to_dir;		/* exists, empty or with a config only */
+	const char *type;		/* -B, NULL: storage.md 4's rules */
+	const struct storage_spec *spec;/* sizes, vg, ...; NULL: defaults */
+	unsigned flags;
+	const struct storage_progress *progress; /* NULL */
+};
+/* Copies or snapshots the root. *ret_path: new value of lxc.rootfs.path with its prefix (new). *ret_depends: the new
+ * root stands on the source's (overlay, classic lvm snapshot): the caller records it on both sides. On failure nothing
+ * is left of the target's storage. Crash-safe: what is made carries the target's directory, which the caller marks
+ * partial. Error ids of its own in errors.def. */
+int storage_copy(const struct storage_copy *how, char **ret_path, bool *ret_depends, struct log *l, struct err **e);
+/* Can `type` (NULL: what c uses) snapshot itself / be snapshotted by the API's snapshot()? */
+bool storage_can_snapshot(const struct conf *c);
+bool storage_can_backup(const struct conf *c);
+/* Mounts the root privately, runs fn(rootfd), and unmounts: for the identity reset and the clone hooks of a copy that
+ * is not running. In the caller's process no mount table changes (a child or detached mount does it). */
+int storage_with_root(const struct conf *c, struct log *l, int (*fn)(int rootfd, void *arg, struct err **e), void *arg,
+		      struct err **e);
+/* Copies the tree behind from_fd into the empty directory behind to_fd: ids, modes, times, hard links, sparse files,
+ * xattrs, ACLs, capabilities, devices; reflink, else copy_file_range. Never follows a symlink, never crosses a mount. */
+int storage_copytree(int from_fd, int to_fd, const struct storage_progress *p, struct err **e);
+/* The same with ids shifted from one map to the other; an empty map is that of a privileged container.
+ * Ids in access control lists and file capabilities are shifted too. */
+int storage_copytree_mapped(int from_fd, int to_fd, const struct idmap *from_map, const struct idmap *to_map,
+			    const struct storage_progress *p, struct err **e);
+struct storage_usage {
+	uint64_t used;			/* bytes on disk, shared parts included */
+	uint64_t exclusive;		/* UINT64_MAX: not known */
+	uint64_t limit;			/* 0: none */
+};
+int storage_usage(const struct conf *c, const char *dir, struct storage_usage *ret, struct err **e);
+/* New size or limit in bytes: grows a volume (live where the file system can), or sets a quota. */
+int storage_resize(const struct conf *c, const char *dir, uint64_t bytes, struct err **e);

@@ -119,7 +119,7 @@ static void file_as_root_is_refused(void **state)
 	unit_write(tmp, "image", "x");
 	assert_true(asprintf(&text, "lxc.rootfs.path = %s/image\n", tmp) > 0);
 	assert_true(resolve(text, &s, &e) < 0);
-	assert_err_id(e, "rootfs-not-directory");
+	assert_err_id(e, "storage-unsupported");
 	assert_err_has(e, "c1.conf:1");
 }
 

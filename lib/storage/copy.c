@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* copy - a root becomes another container's: which type it gets, whether as a snapshot, and the copying
+ * where it is none. Both roots are mounted for it without being seen anywhere. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "kernel/idmap.h"
+#include "kernel/mount.h"
+#include "storage/driver.h"
+
+static bool takes(const struct storage_driver *target, const struct storage *from)
+{
+	if (!target->snapshot)
+		return false;
+	return target->snapshots ? target->snapshots(from) : target == from->driver;
+}
+
+struct decision {
+	const struct storage_driver *target;
+	bool snapshot;
+};
+
+/* A type was named. */
+static int decide_named(const struct storage_copy *how, const struct storage *from, bool wanted, struct decision *d,
+			struct err **e)
+{
+	int r = storage_driver_named(how->type, &d->target, e);
+
+	if (r < 0)
+		return r;
+	d->snapshot = wanted && takes(d->target, from);
+	if (wanted && !d->snapshot && !(how->flags & STORAGE_MAYBE_SNAPSHOT))
+		return d->target == from->driver ? err_storage_snapshot_none(e, d->target->name) :
+						   err_storage_snapshot_type(e, from->driver->name, d->target->name);
+	if (!d->snapshot && d->target == &storage_overlay)
+		return err_storage_snapshot_only(e, d->target->name);
+	return 0;
+}
+
+static int decide(const struct storage_copy *how, const struct storage *from, struct decision *d, struct err **e)
+{
+	bool wanted = how->flags & (STORAGE_SNAPSHOT | STORAGE_MAYBE_SNAPSHOT);
+
+	if (how->type)
+		return decide_named(how, from, wanted, d, e);
+	d->target = from->driver;
+	d->snapshot = wanted && takes(d->target, from);
+	if (wanted && !d->snapshot && !(how->flags & STORAGE_KEEP_TYPE) && takes(&storage_overlay, from)) {
+		d->target = &storage_overlay;
+		d->snapshot = true;
+	}
+	if (wanted && !d->snapshot && !(how->flags & STORAGE_MAYBE_SNAPSHOT))
+		return err_storage_snapshot_none(e, from->driver->name);
+	if (d->snapshot)
+		return 0;
+	/* Elsewhere there may be no volume group or pool to put it; and what another program made is
+	 * not made here. A copy that stands by itself is no overlay. */
+	if (!(how->flags & (STORAGE_SAME_PATH | STORAGE_KEEP_TYPE)) || d->target == &storage_overlay ||
+	    !d->target->create)
+		d->target = &storage_dir;
+	return 0;
+}
+
+/* The map that c's files are owned in: none either where the mount does the mapping. */
+static int map_of(const struct conf *c, struct idmap *ret, struct err **e)
+{
+	auto_mountopt struct mountopt m = MOUNTOPT_INIT;
+	int r = mountopt_parse(c->rootfs_options.v, &m, e);
+
+	if (r == 0 && conf_is_mapped(c) && !m.idmap && conf_idmap(c, ret) < 0)
+		r = err_no_memory(e);
+	return r;
+}
+
+/* The root of the copy, to be written: the directory that was made, or the volume mounted. */
+static int open_target(struct storage *to, const struct storage_copy *how, struct err **e)
+{
+	int r = storage_attach(to, e);
+
+	return r < 0 ? r : to->driver->mount(to, how->to, e);
+}
+
+static int fill(struct storage *from, struct storage *to, const struct storage_copy *how, struct err **e)
+{
+	auto_close int source = -EBADF, target = -EBADF;
+	struct idmap from_map = { 0 }, to_map = { 0 };
+	int r = map_of(how->from, &from_map, e);
+
+	if (r == 0)
+		r = map_of(how->to, &to_map, e);
+	from->view = true;
+	if (r == 0)
+		r = storage_attach(from, e);
+	if (r == 0)
+		r = source = from->driver->mount(from, how->from, e);
+	if (r >= 0)
+		r = target = open_target(to, how, e);
+	if (r >= 0)
+		r = storage_copytree_mapped(source, target, &from_map, &to_map, how->progress, e);
+	idmap_done(&from_map);
+	idmap_done(&to_map);
+	return r;
+}
+
+static int copy_whole(const struct storage_driver *d, struct storage *from, const struct storage_copy *how, int dirfd,
+		      char **ret_source, struct log *l, struct err **e)
+{
+	auto_storage struct storage *to = NULL;
+	struct storage_spec spec = { 0 };
+	auto_free char *source = NULL;
+	int r;
+
+	if (how->spec)
+		spec = *how->spec;
+	spec.dir = NULL;
+	r = d->create(&spec, how->to_dir, dirfd, how->to, &source, e);
+	if (r < 0)
+		return r;
+	r = storage_open(d, source, how->to, l, &to, e);
+	if (r == 0)
+		r = fill(from, to, how, e);
+	/* Before it can be removed. */
+	storage_free(take_ptr(to));
+	if (r < 0) {
+		auto_err struct err *why = NULL;
+
+		if (d->destroy(source, how->to_dir, dirfd, l, &why) < 0) {
+			auto_free char *line = err_line(why);
+
+			log_warn(l, "not all of %s:%s could be removed again: %s", d->name, source, line ? line : "");
+		}
+		return r;
+	}
+	*ret_source = take_ptr(source);
+	return 0;
+}
+
+int storage_copy(const struct storage_copy *how, char **ret_path, bool *ret_depends, struct log *l, struct err **e)
+{
+	auto_close int dirfd = open(how->to_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_storage struct storage *from = NULL;
+	struct decision d = { 0 };
+	auto_free char *source = NULL;
+	bool depends = false;
+	int r;
+
+	if (dirfd < 0)
+		return err_set(e, errno, NULL, "cannot open %s", how->to_dir);
+	r = storage_resolve(how->from, l, &from, e);
+	if (r == 0 && !from)
+		r = err_storage_unresolved(e, how->from_name);
+	if (r == 0)
+		r = decide(how, from, &d, e);
+	if (r == 0 && !storage_is_privileged() && !d.target->for_users)
+		r = err_storage_needs_root(e, d.target->name);
+	if (r == 0 && !d.target->create)
+		r = err_storage_create_none(e, d.target->name);
+	if (r < 0)
+		return r;
+	r = d.snapshot ? d.target->snapshot(from, how, dirfd, &source, &depends, e) :
+			 copy_whole(d.target, from, how, dirfd, &source, l, e);
+	if (r < 0)
+		return err_wrap(e, r, d.snapshot ? "making a snapshot of %s" : "copying the root of %s", how->from_name);
+	if (asprintf(ret_path, "%s:%s", d.target->name, source) < 0) {
+		*ret_path = NULL;
+		(void)d.target->destroy(source, how->to_dir, dirfd, l, NULL);
+		return err_no_memory(e);
+	}
+	*ret_depends = depends;
+	return 0;
+}
+
+static const struct storage_driver *driver_or_none(const struct conf *c)
+{
+	const struct storage_driver *d = NULL;
+
+	return c->rootfs_path.v && storage_driver_of(c, &d, NULL) == 0 ? d : NULL;
+}
+
+bool storage_can_snapshot(const struct conf *c)
+{
+	const struct storage_driver *d = driver_or_none(c);
+
+	return d && d->can_snapshot;
+}
+
+bool storage_can_backup(const struct conf *c)
+{
+	const struct storage_driver *d = driver_or_none(c);
+
+	return d && d->can_backup;
+}
+
+struct with_root {
+	const struct conf *c;
+	struct log *l;
+	int (*fn)(int rootfd, void *arg, struct err **e);
+	void *arg;
+};
+
+static int with_root(void *arg, struct err **e)
+{
+	const struct with_root *w = arg;
+	auto_storage struct storage *s = NULL;
+	auto_close int fd = -EBADF;
+	int r = storage_resolve(w->c, w->l, &s, e);
+
+	if (r == 0 && !s)
+		r = err_storage_unresolved(e, w->c->uts_name.v ? w->c->uts_name.v : "");
+	if (r == 0)
+		r = fd = storage_mount(s, w->c, e);
+	return r < 0 ? r : w->fn(fd, w->arg, e);
+}
+
+int storage_with_root(const struct conf *c, struct log *l, int (*fn)(int rootfd, void *arg, struct err **e), void *arg,
+		      struct err **e)
+{
+	struct with_root w = { c, l, fn, arg };
+	struct idmap m;
+	int r;
+
+	/* The mount is detached: no table shows it, and it goes with its descriptor. */
+	if (storage_is_privileged() || !conf_is_mapped(c))
+		return with_root(&w, e);
+	if (conf_idmap(c, &m) < 0)
+		return err_no_memory(e);
+	r = idmap_run(&m, with_root, &w, e);
+	idmap_done(&m);
+	return r;
+}

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/path.h"
+#include "common/jsonout.h"
 
 enum {
 	KEY_BASE = OPT_COMMON,
@@ -61,7 +62,9 @@ static void print_help(struct tool *t)
 
 int tool_error_chain(struct tool *t, const struct err *e)
 {
-	if (!t->quiet)
+	if (!t->quiet && t->json_errors)
+		jsonout_error(stderr, t->def->prog, e);
+	else if (!t->quiet)
 		err_print(stderr, t->def->prog, e, t->verbose);
 	return EXIT_FAILURE;
 }
@@ -114,7 +117,9 @@ int tool_failed(struct tool *t, struct lxc_container *c, const char *fmt, ...)
 	va_list ap;
 
 	if (lxcext_last_error(c, 0, &link) == 0) {
-		if (!t->quiet)
+		if (!t->quiet && t->json_errors)
+			(void)jsonout_failed(stderr, t->def->prog, c);
+		else if (!t->quiet)
 			lxcext_print_error(c, stderr, t->def->prog, t->verbose);
 		return EXIT_FAILURE;
 	}
@@ -135,7 +140,10 @@ void tool_warn(struct tool *t, const char *fmt, ...)
 	va_start(ap, fmt);
 	set_formatted(&e, fmt, ap);
 	va_end(ap);
-	err_print(stderr, prefix, e, false);
+	if (t->json_errors)
+		jsonout_warning(stderr, t->def->prog, e->what);
+	else
+		err_print(stderr, prefix, e, false);
 }
 
 void tool_show_warnings(struct tool *t, struct lxc_container *c)
@@ -194,6 +202,9 @@ static int common_option(struct tool *t, int key, const char *value)
 		return 0;
 	case COMMON_VERBOSE:
 		t->verbose = true;
+		return 0;
+	case COMMON_JSON_ERRORS:
+		t->json_errors = true;
 		return 0;
 	case COMMON_USAGE:
 		opt_print_usage(stderr, t->def->prog, &set);
@@ -277,6 +288,10 @@ bool tool_begin(struct tool *t, const struct tool_def *def, void *data, int argc
 	t->def = def;
 	t->data = data;
 	*ret_exit = EXIT_FAILURE;
+	/* Known before the first option that may be wrong. */
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (STREQ(argv[i], "--json-errors"))
+			t->json_errors = true;
 	r = parse(t, argc, argv);
 	if (r != 0) {
 		*ret_exit = r > 0 ? EXIT_SUCCESS : EXIT_FAILURE;

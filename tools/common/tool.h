@@ -38,7 +38,7 @@ struct tool {
 	const char *name;	/* NULL only with TOOL_NO_NAME */
 	struct strv paths;	/* of -P */
 	const char *logfile, *loglevel, *rcfile;
-	bool quiet, verbose;
+	bool quiet, verbose, json_errors;
 	char **args;		/* the arguments after the options and the name; NULL-terminated */
 	int n_args;
 };

@@ -61,8 +61,9 @@ struct cmd_reply {
 #define INT_FROM_PTR(p) ((int)(intptr_t)(p))
 
 /* What state clients and the monitor's event fifo get. */
+enum state_message_type { MESSAGE_STATE, MESSAGE_PRIORITY, MESSAGE_EXIT };
 struct state_message {
-	int type;			/* 0 state, 1 priority, 2 exit code */
+	int type;			/* enum state_message_type */
 	char name[256];
 	int value;
 };

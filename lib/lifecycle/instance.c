@@ -40,16 +40,13 @@ static int open_component(int at, const char *name, bool create, mode_t mode, st
 	return take_fd(&fd);
 }
 
-int instance_dir(const char *rundir, const char *lxcpath, const char *name, bool create, struct err **e)
+int instance_rundir(const char *rundir, const char *below, mode_t mode, bool create, struct err **e)
 {
-	auto_free char *below = NULL;
 	auto_close int fd = -EBADF;
 	auto_strv struct strv parts = { 0 };
 
-	if (asprintf(&below, "lxc/instance/%s/%s", lxcpath, name) < 0)
-		return err_no_memory(e);
 	if (path_has_dotdot(below))
-		return err_set(e, EINVAL, NULL, "lxcpath %s contains '..'", lxcpath);
+		return err_set(e, EINVAL, NULL, "%s in the run directory contains '..'", below);
 	fd = open(rundir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT && create && mkdir(rundir, 0700) == 0)
 		fd = open(rundir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -61,13 +58,24 @@ int instance_dir(const char *rundir, const char *lxcpath, const char *name, bool
 		return err_no_memory(e);
 	for (size_t i = 0; i < parts.n; i++) {
 		/* "lxc" is shared with lock files and lxc-net, hence readable. */
-		int next = open_component(fd, parts.v[i], create, i == 0 ? 0755 : 0700, e);
+		int next = open_component(fd, parts.v[i], create, i == 0 ? 0755 : mode, e);
 
 		if (next < 0)
 			return next;
 		fd_replace(&fd, next);
 	}
 	return take_fd(&fd);
+}
+
+int instance_dir(const char *rundir, const char *lxcpath, const char *name, bool create, struct err **e)
+{
+	auto_free char *below = NULL;
+
+	if (asprintf(&below, "lxc/instance/%s/%s", lxcpath, name) < 0)
+		return err_no_memory(e);
+	if (path_has_dotdot(below))
+		return err_set(e, EINVAL, NULL, "lxcpath %s contains '..'", lxcpath);
+	return instance_rundir(rundir, below, 0700, create, e);
 }
 
 static void add_block(struct buf *b, const char *key, const char *text)

@@ -25,6 +25,8 @@ struct instance_state {
 	char *config;			/* conf_dump of the running configuration; NULL unless asked for */
 };
 
+/* An fd of the directory below (which begins with "lxc/") the run directory, found or made as instance_dir says. */
+int instance_rundir(const char *rundir, const char *below, mode_t mode, bool create, struct err **e);
 /* An fd of the instance directory. create: made (0700) where missing. Every component below the run
  * directory is opened without following symlinks and must belong to the caller. -ENOENT without *e
  * when it does not exist. */

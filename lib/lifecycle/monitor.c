@@ -38,11 +38,11 @@ void monitor_stop_serving(struct run *r)
 }
 
 /* lxc-monitord's fifo, if one listens: never through a symlink, only a fifo of ours. */
-void monitor_tell_fifo(struct run *r, enum lxc_state state)
+static void write_fifo(struct run *r, enum state_message_type type, int value)
 {
 	auto_free char *path = NULL;
 	auto_close int fd = -EBADF;
-	struct state_message msg = { .type = 0, .value = (int)state };
+	struct state_message msg = { .type = type, .value = value };
 	struct stat st;
 
 	if (asprintf(&path, "%s/lxc/%s/monitor-fifo", r->rundir, r->lxcpath) < 0)
@@ -52,6 +52,17 @@ void monitor_tell_fifo(struct run *r, enum lxc_state state)
 		return;
 	(void)snprintf(msg.name, sizeof(msg.name), "%s", r->name);
 	(void)!write(fd, &msg, sizeof(msg));
+}
+
+void monitor_tell_fifo(struct run *r, enum lxc_state state)
+{
+	write_fifo(r, MESSAGE_STATE, (int)state);
+}
+
+void monitor_tell_exit(struct run *r)
+{
+	if (r->exit_status >= 0)
+		write_fifo(r, MESSAGE_EXIT, r->exit_status);
 }
 
 int monitor_save(struct run *r, struct err **e)

@@ -33,6 +33,8 @@ void monitor_stop_serving(struct run *r);
 int monitor_set_state(struct run *r, enum lxc_state state, struct err **e);
 /* Tells lxc-monitord's fifo only. */
 void monitor_tell_fifo(struct run *r, enum lxc_state state);
+/* The same with init's wait status, if it is known. */
+void monitor_tell_exit(struct run *r);
 /* Writes the state file. */
 int monitor_save(struct run *r, struct err **e);
 /* Opens peer, log and ring of the console once init has left its terminals. */

@@ -118,6 +118,7 @@ void stop_run(struct monitor *m)
 		r->reboot = true;
 	m->ending = true; /* hooks at the end have a limit; a stop request cannot call them off */
 	m->cancelled = false;
+	monitor_tell_exit(r);
 	host_remove_network(r);
 	(void)monitor_set_state(r, STATE_STOPPING, NULL);
 	run_stop_hooks(r);
@@ -177,5 +178,7 @@ void stop_failed_start(struct monitor *m, const struct err *e)
 	}
 	if (r->pidfile)
 		(void)unlink(r->pidfile);
+	if (served)
+		monitor_tell_fifo(r, STATE_STOPPED);
 	host_close_socket(r);
 }

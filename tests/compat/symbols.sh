@@ -41,6 +41,9 @@ lxc_log_close
 lxc_log_init
 lxcext_clear_warnings@@LXCEXT_1
 lxcext_error_id@@LXCEXT_1
+lxcext_events_next@@LXCEXT_1
+lxcext_events_open@@LXCEXT_1
+lxcext_events_quit@@LXCEXT_1
 lxcext_explain@@LXCEXT_1
 lxcext_last_error@@LXCEXT_1
 lxcext_last_exit@@LXCEXT_1

@@ -60,6 +60,27 @@ extern char *lxcext_explain(struct lxc_container *c, int useinit, char *const ar
  * negative errno when nothing is recorded. */
 extern int lxcext_last_exit(struct lxc_container *c, int *ret_status, char **ret_error);
 
+/* State changes of all containers of one lxcpath, through lxc-monitord. lxcext_events_open connects to the
+ * daemon and starts it where there is none: a descriptor for poll (close it at the end), or a negative
+ * errno with the thread's error. */
+extern int lxcext_events_open(const char *lxcpath);
+
+enum lxcext_event_type {
+	LXCEXT_EVENT_STATE = 0,		/* value: see state */
+	LXCEXT_EVENT_EXIT = 2,		/* value: the wait status of the container's init */
+};
+struct lxcext_event {
+	int type;			/* enum lxcext_event_type; others may come */
+	int value;
+	const char *state;		/* "RUNNING"; NULL for other types */
+	char name[256];			/* of the container */
+};
+/* Waits for the next event, at most timeout_ms (-1: without limit). 0, -ETIMEDOUT, -ECONNRESET when the
+ * daemon has gone, or another negative errno. */
+extern int lxcext_events_next(int fd, struct lxcext_event *ret, int timeout_ms);
+/* Asks the daemon of lxcpath to end. 0, -ECONNREFUSED when there is none, or another negative errno. */
+extern int lxcext_events_quit(const char *lxcpath);
+
 /* For attach(): as lxc_attach_run_command, or lxc_attach_run_shell with payload NULL, but says on stderr,
  * in the attached process, why nothing could be executed. */
 extern int lxcext_attach_exec(void *payload);

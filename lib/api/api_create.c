@@ -24,7 +24,8 @@
 #include "dir.h"
 #include "handle.h"
 #include "hook.h"
-#include "partial.h"
+#include "lifecycle/partial.h"
+#include "stage.h"
 #include "storage/storage.h"
 #include "template.h"
 #include "vtable.h"
@@ -43,9 +44,7 @@ struct creation {
 	bool quiet;
 
 	bool preset;		/* lxc.rootfs.path was given: the storage is not ours */
-	int parent;		/* lxcpath */
-	int dir;		/* the container's directory */
-	int marker;		/* holds the lock of the marker */
+	struct stage at;
 	bool made_dir, made_marker, made_rootfs, made_config;
 	char *old_config;	/* owned; what was there before, when it was */
 	size_t old_len;
@@ -56,9 +55,7 @@ static void creation_done(struct creation *m)
 	conf_free(m->conf);
 	free(m->template);
 	free(m->old_config);
-	fd_close(m->parent);
-	fd_close(m->dir);
-	fd_close(m->marker);
+	stage_done(&m->at);
 }
 #define auto_creation __attribute__((cleanup(creation_done)))
 
@@ -92,7 +89,7 @@ static int start_conf(struct creation *m)
 
 static int save_conf(struct creation *m)
 {
-	return dir_save_config(m->k, m->conf, m->dir, CONFIG);
+	return dir_save_config(m->k, m->conf, m->at.dir, CONFIG);
 }
 
 /* Keeps what a failure has to put back. */
@@ -100,45 +97,19 @@ static int remember_config(struct creation *m)
 {
 	struct stat st;
 
-	if (fstatat(m->dir, CONFIG, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(m->at.dir, CONFIG, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	return io_read_file(m->dir, CONFIG, CONFIG_MAX, &m->old_config, &m->old_len, &m->k->e);
+	return io_read_file(m->at.dir, CONFIG, CONFIG_MAX, &m->old_config, &m->old_len, &m->k->e);
 }
 
-/* A container directory that did not exist: built under another name, with marker and configuration,
- * and renamed. Runs under the disk lock, so a directory of that other name is a dead one's. */
+/* A container directory that did not exist. */
 static int make_dir(struct creation *m)
 {
-	struct call *k = m->k;
-	auto_free char *staging = partial_staging(k->name);
-	int r;
+	int r = stage_make(m->k, m->conf, &m->at);
 
-	if (!staging)
-		return err_no_memory(&k->e);
-	r = storage_rmtree(m->parent, staging, &k->e);
-	if (r < 0)
-		return r;
-	if (mkdirat(m->parent, staging, 0700) < 0)
-		return err_set(&k->e, errno, NULL, "cannot make a directory in %s", k->lxcpath);
-	m->dir = openat(m->parent, staging, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	r = m->dir < 0 ? err_set(&k->e, errno, NULL, "cannot open %s/%s", k->lxcpath, staging) : 0;
 	if (r == 0)
-		r = m->marker = partial_begin(m->dir, &k->e);
-	if (r >= 0)
-		r = save_conf(m);
-	if (r == 0)
-		r = dir_give(m->dir, m->conf, false, &k->e);
-	if (r == 0 && fchmod(m->dir, 0770) < 0)
-		r = err_set(&k->e, errno, NULL, "cannot set the mode of %s", k->dir);
-	if (r == 0 && renameat2(m->parent, staging, m->parent, k->name, RENAME_NOREPLACE) < 0)
-		r = err_set(&k->e, errno, NULL, "cannot make %s", k->dir);
-	if (r < 0) {
-		(void)storage_rmtree(m->parent, staging, NULL);
-		return r;
-	}
-	m->made_dir = m->made_marker = m->made_config = true;
-	(void)fsync(m->parent);
-	return 0;
+		m->made_dir = m->made_marker = m->made_config = true;
+	return r;
 }
 
 /* A directory that was there: only what is added to it is ours. */
@@ -149,30 +120,15 @@ static int use_dir(struct creation *m)
 
 	if (r < 0)
 		return r;
-	m->marker = partial_begin(m->dir, &k->e);
-	if (m->marker < 0)
-		return m->marker;
+	m->at.marker = partial_begin(m->at.dir, &k->e);
+	if (m->at.marker < 0)
+		return m->at.marker;
 	m->made_marker = true;
 	m->made_config = !m->old_config;
 	return save_conf(m);
 }
 
-static int open_parent(struct creation *m)
-{
-	struct call *k = m->k;
-
-	m->parent = open(k->lxcpath, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (m->parent < 0 && errno == ENOENT) {
-		int r = dir_make_path(k->lxcpath, &k->e);
-
-		if (r < 0)
-			return r;
-		m->parent = open(k->lxcpath, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	}
-	return m->parent < 0 ? err_set(&k->e, errno, NULL, "cannot open %s", k->lxcpath) : 0;
-}
-
-static int stage(struct creation *m)
+static int take_place(struct creation *m)
 {
 	struct call *k = m->k;
 	auto_close int lock = call_disk_lock(k);
@@ -180,7 +136,7 @@ static int stage(struct creation *m)
 
 	if (lock < 0)
 		return lock;
-	r = open_parent(m);
+	r = stage_open_parent(k, &m->at);
 	if (r == 0)
 		r = partial_check(k->dir, k->name, &k->e);
 	if (r < 0)
@@ -188,8 +144,8 @@ static int stage(struct creation *m)
 	/* Again, now that nobody else can: two creates of one name may have come this far. */
 	if (call_is_defined(k) && m->conf->rootfs_path.v && m->template && exists(m->conf->rootfs_path.v))
 		return err_container_exists(&k->e, k->name, k->lxcpath);
-	m->dir = openat(m->parent, k->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (m->dir >= 0)
+	m->at.dir = openat(m->at.parent, k->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (m->at.dir >= 0)
 		return use_dir(m);
 	if (errno != ENOENT)
 		return err_set(&k->e, errno, NULL, "cannot open %s", k->dir);
@@ -206,7 +162,7 @@ static int make_storage(struct creation *m)
 
 	if (m->preset)
 		return 0;
-	had = fstatat(m->dir, ROOTFS, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	had = fstatat(m->at.dir, ROOTFS, &st, AT_SYMLINK_NOFOLLOW) == 0;
 	r = storage_create(m->type, &m->spec, k->dir, m->conf, &path, &k->e);
 	m->made_rootfs = !had;
 	if (r < 0)
@@ -252,18 +208,18 @@ static int prepend_header(struct creation *m)
 	size_t len = 0;
 	int r;
 
-	if (fstatat(m->dir, CONFIG, &st, 0) < 0)
+	if (fstatat(m->at.dir, CONFIG, &st, 0) < 0)
 		return err_set(&k->e, errno, NULL, "cannot stat %s", k->configfile);
-	r = io_read_file(m->dir, CONFIG, CONFIG_MAX, &text, &len, &k->e);
+	r = io_read_file(m->at.dir, CONFIG, CONFIG_MAX, &text, &len, &k->e);
 	if (r < 0)
 		return r;
 	add_header(&b, m);
 	buf_add(&b, text, len);
 	if (!buf_ok(&b))
 		return err_no_memory(&k->e);
-	r = io_replace(m->dir, CONFIG, b.p, b.len, st.st_mode & 07777, &k->e);
+	r = io_replace(m->at.dir, CONFIG, b.p, b.len, st.st_mode & 07777, &k->e);
 	if (r == 0 && (st.st_uid != geteuid() || st.st_gid != getegid()) &&
-	    fchownat(m->dir, CONFIG, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+	    fchownat(m->at.dir, CONFIG, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
 		r = err_set(&k->e, errno, NULL, "cannot set the owner of %s", k->configfile);
 	return r;
 }
@@ -277,7 +233,7 @@ static int fill(struct creation *m)
 		.name = k->name,
 		.argv = m->argv,
 		.quiet = m->quiet,
-		.keep_fd = m->marker,
+		.keep_fd = m->at.marker,
 	};
 	int r;
 
@@ -300,21 +256,20 @@ static void undo(struct creation *m)
 	int r = 0;
 
 	if (m->made_dir || m->made_rootfs) {
-		if (hook_run_all(k, m->conf, HOOK_DESTROY, NULL, NULL) < 0)
+		if (hook_run_all(k, m->conf, &(struct hook_run){ .kind = HOOK_DESTROY, .root = -1 }, NULL) < 0)
 			log_warn(&k->log, "a destroy hook of %s failed", k->name);
-		err_free(take_ptr(k->e));
 	}
 	if (m->made_dir) {
-		r = storage_rmtree(m->parent, k->name, &k->e);
+		r = storage_rmtree(m->at.parent, k->name, &k->e);
 	} else {
 		if (m->made_rootfs)
-			r = storage_rmtree(m->dir, ROOTFS, &k->e);
+			r = storage_rmtree(m->at.dir, ROOTFS, &k->e);
 		if (m->made_config)
-			(void)unlinkat(m->dir, CONFIG, 0);
+			(void)unlinkat(m->at.dir, CONFIG, 0);
 		else if (m->old_config)
-			(void)io_replace(m->dir, CONFIG, m->old_config, m->old_len, dir_config_mode(), NULL);
+			(void)io_replace(m->at.dir, CONFIG, m->old_config, m->old_len, dir_config_mode(), NULL);
 		if (m->made_marker)
-			(void)partial_end(m->dir);
+			(void)partial_end(m->at.dir);
 	}
 	if (r < 0) {
 		auto_free char *why = err_line(k->e);
@@ -327,7 +282,7 @@ static void undo(struct creation *m)
 
 static int make(struct creation *m)
 {
-	int r = stage(m);
+	int r = take_place(m);
 
 	if (r == 0)
 		r = make_storage(m);
@@ -336,7 +291,7 @@ static int make(struct creation *m)
 		r = reload(m);
 	if (r == 0)
 		r = fill(m);
-	if (r == 0 && partial_end(m->dir) < 0)
+	if (r == 0 && partial_end(m->at.dir) < 0)
 		r = err_set(&m->k->e, errno, NULL, "cannot remove the marker of the creation");
 	if (r < 0)
 		undo(m);
@@ -422,9 +377,7 @@ bool api_create(struct lxc_container *c, const char *t, const char *bdevtype, st
 			.type = bdevtype,
 			.spec = spec_of(specs, bdevtype),
 			.quiet = flags & LXC_CREATE_QUIET,
-			.parent = -EBADF,
-			.dir = -EBADF,
-			.marker = -EBADF,
+			.at = STAGE_INIT,
 		};
 
 		r = create(&m, t);

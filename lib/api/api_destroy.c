@@ -11,16 +11,18 @@
 
 #include "base/cleanup.h"
 #include "base/path.h"
+#include "copy.h"
 #include "handle.h"
 #include "lifecycle/client.h"
 #include "hook.h"
-#include "partial.h"
+#include "lifecycle/depend.h"
+#include "lifecycle/partial.h"
+#include "lifecycle/removal.h"
 #include "storage/storage.h"
+#include "use.h"
 #include "vtable.h"
 
-#define CONFIG "config"
 #define SNAPSHOTS "snaps"
-#define CLONES_FILE "lxc_snapshots"
 
 /* Entries of a directory, "." and ".." not counted: 0 also when there is none. */
 static size_t count_entries(int dirfd, const char *name)
@@ -43,16 +45,20 @@ static size_t count_entries(int dirfd, const char *name)
 
 static int check_dependents(struct call *k, int dirfd)
 {
-	auto_free char *path = NULL;
-	struct stat st;
+	auto_free char *path = NULL, *list = NULL;
+	auto_strv struct strv users = { 0 };
+	int r;
 
 	if (count_entries(dirfd, SNAPSHOTS)) {
 		path = path_join(k->dir, SNAPSHOTS);
 		return path ? err_snapshots_exist(&k->e, k->name, path) : err_no_memory(&k->e);
 	}
-	if (fstatat(dirfd, CLONES_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0) {
-		path = path_join(k->dir, CLONES_FILE);
-		return path ? err_clones_exist(&k->e, k->name, path) : err_no_memory(&k->e);
+	r = depend_users(k->dir, &users, &k->e);
+	if (r < 0)
+		return r;
+	if (users.n) {
+		list = strv_join(&users, ", ");
+		return list ? err_clones_exist(&k->e, k->name, list) : err_no_memory(&k->e);
 	}
 	return 0;
 }
@@ -78,51 +84,21 @@ static int open_dir(struct call *k, int *ret_parent)
 	return take_fd(&fd);
 }
 
-/* Everything in the directory but the configuration, then that, then the directory. */
-static int remove_dir(struct call *k, int parent, int dirfd)
-{
-	auto_closedir DIR *d = NULL;
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d) {
-		fd_close(fd);
-		return err_set(&k->e, errno, NULL, "cannot read %s", k->dir);
-	}
-	for (const struct dirent *ent = readdir(d); ent; ent = readdir(d)) {
-		int r;
-
-		if (STREQ(ent->d_name, ".") || STREQ(ent->d_name, "..") || STREQ(ent->d_name, CONFIG))
-			continue;
-		r = storage_rmtree(dirfd, ent->d_name, &k->e);
-		if (r < 0)
-			return r;
-	}
-	return storage_rmtree(parent, k->name, &k->e);
-}
-
 static int destroy_files(struct call *k, const struct conf *conf, int parent, int dirfd)
 {
-	int r = 0;
+	struct removal m = { .lxcpath = k->lxcpath, .name = k->name, .dir = k->dir, .conf = conf, .log = &k->log };
 
 	if (conf) {
-		r = hook_run_all(k, conf, HOOK_DESTROY, NULL, NULL);
+		struct hook_run hooks = { .kind = HOOK_DESTROY, .root = -1 };
+		int r = hook_run_all(k, conf, &hooks, &k->e);
+
 		if (r < 0)
 			return r;
 		/* The administrator manages this one: LXC's hooks have run, and that is all. */
 		if (!conf->rootfs_managed.v)
 			return 0;
 	}
-	/* Asked before the first file goes: half a container is worse than a whole one. */
-	r = storage_no_mounts(dirfd, &k->e);
-	if (r < 0)
-		return r;
-	if (conf) {
-		r = storage_destroy(conf, k->dir, &k->log, &k->e);
-		if (r < 0)
-			return err_wrap(&k->e, r, "deleting the root file system");
-	}
-	return remove_dir(k, parent, dirfd);
+	return removal_run(&m, parent, dirfd, &k->e);
 }
 
 /* The configuration of what is to be destroyed; NULL for the remains of an interrupted create, whose
@@ -159,32 +135,47 @@ static int destroy_staged(struct call *k)
 	return storage_rmtree(parent, staging, &k->e);
 }
 
+/* Nothing stands in the way of destroying it. Asked once before
+ * anything is waited for, and again when nobody else can change the answer. */
+static int check(struct call *k, int dirfd, enum partial *ret_partial)
+{
+	enum lxc_state state;
+	int r;
+
+	*ret_partial = partial_state(k->dir);
+	if (!call_is_defined(k) && *ret_partial != PARTIAL_STALE)
+		return err_container_unknown(&k->e, k->name, k->lxcpath);
+	if (*ret_partial == PARTIAL_BUSY)
+		return err_create_busy(&k->e, k->name);
+	r = call_state(k, &state);
+	if (r == 0 && state != STATE_STOPPED)
+		r = err_destroy_running(&k->e, k->name);
+	return r < 0 ? r : use_alone_fd(k, dirfd);
+}
+
 static int destroy(struct call *k)
 {
 	auto_close int parent = -EBADF, dirfd = -EBADF, lock = -EBADF;
 	auto_conf struct conf *conf = NULL;
-	enum lxc_state state;
 	enum partial partial;
-	int r;
+	int r = copy_settle(k);
 
+	if (r < 0)
+		return r;
 	dirfd = open_dir(k, &parent);
 	if (dirfd < 0 && err_is(k->e, "container-unknown"))
 		return destroy_staged(k);
 	if (dirfd < 0)
 		return dirfd;
-	partial = partial_state(k->dir);
-	if (!call_is_defined(k) && partial != PARTIAL_STALE)
-		return err_container_unknown(&k->e, k->name, k->lxcpath);
-	if (partial == PARTIAL_BUSY)
-		return err_create_busy(&k->e, k->name);
-	r = call_state(k, &state);
+	r = check(k, dirfd, &partial);
 	if (r < 0)
 		return r;
-	if (state != STATE_STOPPED)
-		return err_destroy_running(&k->e, k->name);
 	lock = call_disk_lock(k);
 	if (lock < 0)
 		return lock;
+	r = check(k, dirfd, &partial);
+	if (r < 0)
+		return r;
 	r = conf_to_destroy(k, partial, &conf);
 	if (r == 0 && (!conf || conf->rootfs_managed.v))
 		r = check_dependents(k, dirfd);

@@ -21,7 +21,7 @@
 #include "kernel/proc.h"
 #include "kernel/signal.h"
 #include "lifecycle/launch.h"
-#include "partial.h"
+#include "lifecycle/partial.h"
 #include "vtable.h"
 
 #define EXPLAIN_MAX (4U << 20)

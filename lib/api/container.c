@@ -12,9 +12,12 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "config/system.h"
+#include "copy.h"
 #include "globals.h"
 #include "handle.h"
-#include "partial.h"
+#include "lifecycle/partial.h"
+#include "rename.h"
+#include "throwaway.h"
 #include "vtable.h"
 
 static void handle_free(struct handle *h)
@@ -111,8 +114,21 @@ static int keep_for_running(struct call *k)
 static void warn_partial(struct call *k)
 {
 	if (partial_state(k->dir) == PARTIAL_STALE)
-		log_warn(&k->log, "the creation of %s was interrupted; lxc-destroy -n %s removes what there is of it",
-			 k->name, k->name);
+		log_warn(&k->log, "the %s of %s was interrupted; lxc-destroy -n %s removes what there is of it",
+			 partial_is_removal(k->dir) ? "removal" : "creation", k->name, k->name);
+}
+
+/* What a killed restore left is no reason not to look at the container. */
+static void settle_copy(struct call *k)
+{
+	auto_free char *why = NULL;
+
+	if (copy_settle(k) == 0)
+		return;
+	why = err_line(k->e);
+	log_warn(&k->log, "what an interrupted restore of %s left could not be removed: %s", k->name,
+		 why ? why : "out of memory");
+	err_free(take_ptr(k->e));
 }
 
 static int load_own(struct handle *h, struct err **e)
@@ -123,6 +139,8 @@ static int load_own(struct handle *h, struct err **e)
 
 	if (!call_begin(&k, &h->pub))
 		return err_no_memory(e);
+	rename_settle(&k);
+	settle_copy(&k);
 	if (call_is_defined(&k)) {
 		r = call_read_conf(&k, k.configfile, &conf);
 		if (r < 0 && keep_for_running(&k) == 0)
@@ -155,6 +173,7 @@ attr_public struct lxc_container *lxc_container_new(const char *name, const char
 	if (r == 0)
 		r = lxcpath_resolve(configpath, &lxcpath, &e);
 	if (r == 0) {
+		(void)throwaway_collect(lxcpath, name);
 		h = handle_new(name, lxcpath);
 		r = h ? load_own(h, &e) : err_no_memory(&e);
 	}

@@ -6,7 +6,13 @@
 #include "config/conf.h"
 #include "handle.h"
 
-/* Runs the hooks of a kind in order; the first that fails ends it. args: further arguments; more_env:
- * "NAME=value" pairs; both may be NULL. */
-int hook_run_all(struct call *k, const struct conf *conf, enum conf_hook kind, const struct strv *args,
-		 const struct strv *more_env);
+struct hook_run {			/* all borrowed */
+	enum conf_hook kind;
+	const struct strv *args;	/* further arguments; NULL: none */
+	const struct strv *env;		/* "NAME=value" pairs, over those of every hook; NULL: none */
+	int root;			/* >= 0: a detached mount, for one hook to see on lxc.rootfs.mount */
+	size_t only;			/* just this one, counted from 1; 0: all */
+};
+
+/* Runs the hooks of a kind in order; the first that fails ends it. */
+int hook_run_all(struct call *k, const struct conf *conf, const struct hook_run *how, struct err **e);

@@ -17,7 +17,8 @@
 #include "globals.h"
 #include "handle.h"
 #include "lifecycle/client.h"
-#include "partial.h"
+#include "lifecycle/partial.h"
+#include "throwaway.h"
 
 /* What a create left that was killed in its first milliseconds. */
 static void warn_staged(const char *lxcpath, const char *entry)
@@ -51,6 +52,8 @@ static int add_defined(const char *lxcpath, struct strv *names, struct err **e)
 			thread_warn("%s holds a container directory whose name no container can have", lxcpath);
 			continue;
 		}
+		if (throwaway_collect(lxcpath, ent->d_name))
+			continue;
 		if (strv_add(names, ent->d_name) < 0)
 			return err_no_memory(e);
 	}

@@ -16,45 +16,6 @@ static int refuse(struct lxc_container *c, const char *what)
 	return call_end(&k, err_call_unavailable(&k.e, what), "%s", k.name);
 }
 
-struct lxc_container *api_clone(struct lxc_container *c, const char *newname, const char *lxcpath, int flags,
-				const char *bdevtype, const char *bdevdata, uint64_t newsize, char **hookargs)
-{
-	(void)refuse(c, "copies");
-	return NULL;
-}
-
-bool api_rename(struct lxc_container *c, const char *newname)
-{
-	return refuse(c, "renames") == 0;
-}
-
-int api_snapshot(struct lxc_container *c, const char *commentfile)
-{
-	(void)refuse(c, "snapshots");
-	return -1;
-}
-
-int api_snapshot_list(struct lxc_container *c, struct lxc_snapshot **snapshots)
-{
-	(void)refuse(c, "snapshots");
-	return -1;
-}
-
-bool api_snapshot_restore(struct lxc_container *c, const char *snapname, const char *newname)
-{
-	return refuse(c, "snapshots") == 0;
-}
-
-bool api_snapshot_destroy(struct lxc_container *c, const char *snapname)
-{
-	return refuse(c, "snapshots") == 0;
-}
-
-bool api_snapshot_destroy_all(struct lxc_container *c)
-{
-	return refuse(c, "snapshots") == 0;
-}
-
 bool api_checkpoint(struct lxc_container *c, char *directory, bool stop, bool verbose)
 {
 	return refuse(c, "checkpoints") == 0;

@@ -12,6 +12,7 @@
 #include "kernel/proc.h"
 #include "kernel/tty.h"
 #include "lifecycle/hooks.h"
+#include "lifecycle/removal.h"
 #include "lifecycle/instance.h"
 #include "lifecycle/start.h"
 
@@ -86,14 +87,15 @@ static void close_console(struct monitor *m)
 
 static void destroy_ephemeral(struct run *r)
 {
-	auto_close int parent = open(r->lxcpath, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_close int parent = open(r->lxcpath, O_RDONLY | O_DIRECTORY | O_CLOEXEC), dir = -EBADF;
+	struct removal m = { .lxcpath = r->lxcpath, .name = r->name, .dir = r->dir, .conf = r->conf, .log = &r->log };
 	struct err *e = NULL;
-	int rc = parent < 0 ? -errno : hooks_run(r, HOOK_DESTROY, NULL, NULL, &e);
+	int rc;
 
+	dir = parent < 0 ? -EBADF : openat(parent, r->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	rc = dir < 0 ? err_set(&e, errno, NULL, "cannot open %s", r->dir) : hooks_run(r, HOOK_DESTROY, NULL, NULL, &e);
 	if (rc == 0)
-		rc = storage_destroy(r->conf, r->dir, &r->log, &e);
-	if (rc == 0)
-		rc = storage_rmtree(parent, r->name, &e);
+		rc = removal_run(&m, parent, dir, &e);
 	if (rc < 0)
 		log_error_chain(r, e);
 }

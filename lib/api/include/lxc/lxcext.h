@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include <lxc/lxccontainer.h>
@@ -89,6 +90,42 @@ extern int lxcext_attach_exec(void *payload);
  * more from a copy that root in a container cannot write to. Returns 0 in that second run (and where
  * the program's file is protected already), a negative errno with the thread's error on failure. */
 extern int lxcext_protect_self(char *const argv[]);
+
+/* A copy of a container with all that clone() has no argument for. */
+enum {
+	LXCEXT_COPY_KEEP_IDENTITY = 1 << 0,	/* machine-id, DHCP ids, ssh host keys, random seeds stay as they are */
+	LXCEXT_COPY_EPHEMERAL = 1 << 1,		/* destroyed when it stops; made by who is about to start it */
+	LXCEXT_COPY_QUICK = 1 << 2,		/* keeps the ssh host keys: making new ones takes its time */
+};
+
+struct lxcext_copy {
+	size_t size;			/* sizeof(struct lxcext_copy) */
+	const char *newname;		/* to hookargs: as in clone() */
+	const char *lxcpath;
+	int flags;
+	const char *bdevtype;
+	const char *bdevdata;
+	uint64_t newsize;
+	char **hookargs;
+	unsigned extra;			/* LXCEXT_COPY_* */
+	/* Called now and then from the thread that copies; either may be NULL. When cancelled returns true
+	 * the copy ends, fails, and leaves nothing. */
+	void (*progress)(void *arg, uint64_t bytes, uint64_t files);
+	bool (*cancelled)(void *arg);
+	void *arg;
+};
+
+/* As clone(). */
+extern struct lxc_container *lxcext_copy(struct lxc_container *c, const struct lxcext_copy *how);
+
+/* What a container's root takes on the disk, in bytes. */
+struct lxcext_usage {
+	uint64_t used;			/* with what it shares with others */
+	uint64_t exclusive;		/* without; UINT64_MAX: not known */
+	uint64_t limit;			/* 0: none */
+};
+/* 0 or a negative errno. May read the whole tree. */
+extern int lxcext_disk_usage(struct lxc_container *c, struct lxcext_usage *ret);
 
 /* The version of this implementation, "0.1.0"; lxc_get_version() is the API level. */
 extern const char *lxcext_version(void);

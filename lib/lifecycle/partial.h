@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copyright (C) The Tiffin authors */
-/* partial - the marker of a container that is being created: the file "partial" in its directory,
- * locked by the process at work. A marker without a lock is what a killed create left. */
+/* partial - the marker of a container that is being created, copied or destroyed: the file "partial" in its
+ * directory, locked by the process at work. A marker without a lock is what a killed one left. */
 #pragma once
 #include <stdbool.h>
 
@@ -20,9 +20,14 @@ enum partial { PARTIAL_NONE, PARTIAL_BUSY, PARTIAL_STALE };
 
 /* dir: the container's directory. */
 enum partial partial_state(const char *dir);
+#define PARTIAL_MARKER "partial"
 /* Makes the marker in dirfd and takes its lock: an fd that holds it. */
 int partial_begin(int dirfd, struct err **e);
+/* The same for a removal, over any marker that nobody holds. */
+int partial_begin_removal(int dirfd, struct err **e);
+/* True if what was interrupted was a removal. */
+bool partial_is_removal(const char *dir);
 /* Removes the marker (not the lock: that goes with the fd). */
 int partial_end(int dirfd);
-/* Fails when a creation is under way or was interrupted. */
+/* Fails when a creation or a removal is under way or was interrupted. */
 int partial_check(const char *dir, const char *name, struct err **e);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copyright (C) The Tiffin authors */
-#include "partial.h"
+#include "lifecycle/partial.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,10 +10,13 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "storage/storage.h"
 
-#define MARKER "partial"
+#define MARKER PARTIAL_MARKER
+#define REMOVAL "removal\n"
 
 char *partial_staging(const char *name)
 {
@@ -77,6 +80,37 @@ int partial_begin(int dirfd, struct err **e)
 	return take_fd(&fd);
 }
 
+int partial_begin_removal(int dirfd, struct err **e)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	auto_close int fd = openat(dirfd, MARKER, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+	struct stat st;
+
+	/* Something else of that name: it goes first, and the marker takes its place. */
+	if (fd < 0 && (errno == ELOOP || errno == EISDIR || errno == ENXIO))
+		return storage_rmtree(dirfd, MARKER, e) < 0 ? -EIO : partial_begin_removal(dirfd, e);
+	if (fd < 0)
+		return err_set(e, errno, NULL, "cannot mark the container as being removed");
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return err_set(e, EINVAL, NULL, "the marker '" MARKER "' in the container's directory is no file");
+	if (fcntl(fd, F_OFD_SETLK, &l) < 0)
+		return err_set(e, errno, NULL, "cannot lock the marker of the removal");
+	if (st.st_size == 0 && write(fd, REMOVAL, strlen(REMOVAL)) < 0) {
+		int saved = errno;
+
+		(void)unlinkat(dirfd, MARKER, 0);
+		return err_set(e, saved, NULL, "cannot mark the container as being removed");
+	}
+	return take_fd(&fd);
+}
+
+bool partial_is_removal(const char *dir)
+{
+	auto_free char *path = path_join(dir, MARKER), *text = NULL;
+
+	return path && io_read_file(AT_FDCWD, path, 64, &text, NULL, NULL) == 0 && STREQ(text, REMOVAL);
+}
+
 int partial_end(int dirfd)
 {
 	return unlinkat(dirfd, MARKER, 0) < 0 && errno != ENOENT ? -errno : 0;
@@ -88,7 +122,7 @@ int partial_check(const char *dir, const char *name, struct err **e)
 	case PARTIAL_BUSY:
 		return err_create_busy(e, name);
 	case PARTIAL_STALE:
-		return err_create_partial(e, name);
+		return partial_is_removal(dir) ? err_removal_interrupted(e, name) : err_create_partial(e, name);
 	default:
 		return 0;
 	}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* api_usage - what the root of a container takes on the disk. */
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "handle.h"
+#include "storage/storage.h"
+
+static int usage(struct call *k, struct lxcext_usage *ret)
+{
+	auto_conf struct conf *conf = NULL;
+	struct storage_usage u = { 0 };
+	int r = call_need_conf(k, &conf);
+
+	if (r == 0)
+		r = storage_usage(conf, k->dir, &u, &k->e);
+	if (r < 0)
+		return r;
+	*ret = (struct lxcext_usage){ .used = u.used, .exclusive = u.exclusive, .limit = u.limit };
+	return 0;
+}
+
+attr_public int lxcext_disk_usage(struct lxc_container *c, struct lxcext_usage *ret)
+{
+	struct call k;
+	int r;
+
+	if (!ret || !call_begin(&k, c))
+		return -EINVAL;
+	r = usage(&k, ret);
+	return call_end(&k, r, "cannot tell what %s takes on the disk", k.name);
+}

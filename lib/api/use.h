@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* use - who works with the whole of a container: copies share it, what takes it away or puts something
+ * else in its place has it alone. A lock of the container's directory, which ends with its holder. */
+#pragma once
+#include "handle.h"
+
+/* Both: an fd of k's directory that holds the lock, which is given up by closing it. -EBUSY with
+ * err_container_in_use at once when that cannot be had; -ENOENT with err_container_unknown. */
+int use_shared(struct call *k);
+int use_alone(struct call *k);
+/* The same for a directory that is open already; the lock is dirfd's. */
+int use_alone_fd(struct call *k, int dirfd);

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/num.h"
 #include "base/paths.h"
 #include "base/path.h"
 #include "common/tool.h"
@@ -23,31 +22,6 @@ struct create {
 	struct bdev_specs specs;
 	char *none[1];
 };
-
-/* "20G" and the like; a bare number counts MiB. */
-static int parse_size(struct tool *t, const char *value, uint64_t *ret)
-{
-	static const char units[] = "bkmgt";
-	size_t n = strspn(value, "0123456789");
-	auto_free char *digits = strndup(value, n);
-	unsigned shift = 20;
-	uint64_t v;
-
-	if (!digits)
-		return tool_usage(t, "out of memory");
-	if (value[n]) {
-		const char *unit = strchr(units, value[n] | 0x20);
-
-		if (!unit || value[n + 1])
-			return tool_usage(t, "option --fssize: '%s' is not a size; write a number and B, K, M, G or T",
-					  value);
-		shift = (unsigned)(unit - units) * 10;
-	}
-	if (n == 0 || num_u64(digits, 10, UINT64_MAX >> shift, &v) < 0 || v == 0)
-		return tool_usage(t, "option --fssize: '%s' is not a size; write a number and B, K, M, G or T", value);
-	*ret = v << shift;
-	return 0;
-}
 
 static int option(struct tool *t, int key, const char *value)
 {
@@ -93,7 +67,7 @@ static int option(struct tool *t, int key, const char *value)
 		return 0;
 	case KEY_FSSIZE:
 		s->fs_option = "--fssize";
-		return parse_size(t, value, &s->specs.fssize);
+		return tool_size(t, "--fssize", value, &s->specs.fssize);
 	case KEY_ZFSROOT:
 		s->specs.zfs.zfsroot = v;
 		s->zfs_option = "--zfsroot";

@@ -4,21 +4,27 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <lxc/lxcext.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/path.h"
 #include "common/launch.h"
+#include "common/show.h"
 
 #define OPT_TABLE "lxc-snapshot.opt"
 #include "common/opt_table.h"
 
 #define COMMENT_MAX (1U << 20)
+#define AGE_MAX 32
 
 struct snapshot {
 	enum key action;	/* KEY_NONE: make one */
 	const char *comment, *subject, *newname;
-	bool comments;
+	bool comments, table;
 };
 
 static int option(struct tool *t, int key, const char *value)
@@ -43,6 +49,9 @@ static int option(struct tool *t, int key, const char *value)
 			return tool_usage(t, "option %s needs the name of a snapshot, not ''",
 					  key == KEY_RESTORE ? "--restore (-r)" : "--destroy (-d)");
 		break;
+	case KEY_LONG:
+		s->table = true;
+		break;
 	case KEY_NEWNAME:
 		s->newname = value;
 		break;
@@ -57,13 +66,94 @@ static int by_number(const void *a, const void *b)
 	return strverscmp(((const struct lxc_snapshot *)a)->name, ((const struct lxc_snapshot *)b)->name);
 }
 
-static void show_one(const struct lxc_snapshot *s, bool comments)
+/* One whose making goes on, or was cut off. */
+static bool is_complete(const struct lxc_snapshot *s)
 {
-	auto_free char *text = NULL;
+	auto_free char *marker = NULL;
+
+	return asprintf(&marker, "%s/%s/partial", s->lxcpath, s->name) >= 0 && access(marker, F_OK) < 0;
+}
+
+static char *comment_of(const struct lxc_snapshot *s)
+{
+	char *text = NULL;
+
+	return io_read_file(AT_FDCWD, s->comment_pathname, COMMENT_MAX, &text, NULL, NULL) == 0 ? text : NULL;
+}
+
+static void show_one(struct tool *t, const struct lxc_snapshot *s, bool comments)
+{
+	auto_free char *text = comments ? comment_of(s) : NULL;
 
 	printf("%s (%s) %s\n", s->name, s->lxcpath, s->timestamp ? s->timestamp : "");
-	if (comments && io_read_file(AT_FDCWD, s->comment_pathname, COMMENT_MAX, &text, NULL, NULL) == 0)
+	if (text)
 		printf("%s", text);
+	if (!is_complete(s))
+		tool_warn(t, "snapshot %s is not complete; lxc-snapshot -n %s -d %s removes what there is of it", s->name,
+			  t->name, s->name);
+}
+
+/* "YYYY:MM:DD HH:MM:SS" in local time; false if it is not that. */
+static bool time_of(const struct lxc_snapshot *s, time_t *ret)
+{
+	struct tm tm = { .tm_isdst = -1 };
+	const char *end = s->timestamp ? strptime(s->timestamp, "%Y:%m:%d %H:%M:%S", &tm) : NULL;
+
+	if (!end || *end)
+		return false;
+	*ret = mktime(&tm);
+	return *ret != (time_t)-1;
+}
+
+/* "3d", "7h", "12m", "5s". */
+static void age_text(const struct lxc_snapshot *s, char text[AGE_MAX])
+{
+	static const struct {
+		long seconds;
+		char unit;
+	} units[] = { { 86400, 'd' }, { 3600, 'h' }, { 60, 'm' }, { 1, 's' } };
+	time_t then;
+	long age;
+	size_t i = 0;
+
+	(void)snprintf(text, AGE_MAX, "-");
+	if (!time_of(s, &then))
+		return;
+	age = (long)(time(NULL) - then);
+	age = age > 0 ? age : 0;
+	while (i + 1 < ARRAY_SIZE(units) && age < units[i].seconds)
+		i++;
+	(void)snprintf(text, AGE_MAX, "%ld%c", age / units[i].seconds, units[i].unit);
+}
+
+static void show_row(struct tool *t, const struct lxc_snapshot *s)
+{
+	struct lxc_container *c = lxc_container_new(s->name, s->lxcpath);
+	char size[SHOW_SIZE_MAX] = "-", own[SHOW_SIZE_MAX] = "-", age[AGE_MAX];
+	auto_free char *comment = comment_of(s);
+	struct lxcext_usage usage;
+
+	if (c && is_complete(s) && lxcext_disk_usage(c, &usage) == 0) {
+		(void)show_size(usage.used, size);
+		if (usage.exclusive != UINT64_MAX)
+			(void)show_size(usage.exclusive, own);
+	}
+	age_text(s, age);
+	printf("%-8s %-19s %5s %12s %12s %.*s\n", s->name, s->timestamp ? s->timestamp : "-", age, size, own,
+	       comment ? (int)strcspn(comment, "\n") : 1, comment ? comment : "-");
+	if (!is_complete(s))
+		tool_warn(t, "snapshot %s is not complete; lxc-snapshot -n %s -d %s removes what there is of it", s->name,
+			  t->name, s->name);
+	if (c)
+		(void)lxc_container_put(c);
+}
+
+static void show_table(struct tool *t, const struct lxc_snapshot *v, int n)
+{
+	if (n)
+		printf("%-8s %-19s %5s %12s %12s %s\n", "NAME", "TIME", "AGE", "SIZE", "OWN", "COMMENT");
+	for (int i = 0; i < n; i++)
+		show_row(t, &v[i]);
 }
 
 static int list(struct tool *t, const struct snapshot *s, struct lxc_container *c)
@@ -77,8 +167,11 @@ static int list(struct tool *t, const struct snapshot *s, struct lxc_container *
 		puts("No snapshots");
 	else
 		qsort(v, (size_t)n, sizeof(*v), by_number);
+	if (s->table)
+		show_table(t, v, n);
 	for (int i = 0; i < n; i++) {
-		show_one(&v[i], s->comments);
+		if (!s->table)
+			show_one(t, &v[i], s->comments);
 		v[i].free(&v[i]);
 	}
 	free(v);

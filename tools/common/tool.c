@@ -445,3 +445,26 @@ int tool_id(struct tool *t, const char *option, const char *value, unsigned *ret
 	*ret = v;
 	return 0;
 }
+
+int tool_size(struct tool *t, const char *option, const char *value, uint64_t *ret)
+{
+	static const char units[] = "bkmgt", rule[] = "write a number and B, K, M, G or T";
+	size_t n = strspn(value, "0123456789");
+	auto_free char *digits = strndup(value, n);
+	unsigned shift = 20;
+	uint64_t v;
+
+	if (!digits)
+		return tool_usage(t, "out of memory");
+	if (value[n]) {
+		const char *unit = strchr(units, value[n] | 0x20);
+
+		if (!unit || value[n + 1])
+			return tool_usage(t, "option %s: '%s' is not a size; %s", option, value, rule);
+		shift = (unsigned)(unit - units) * 10;
+	}
+	if (n == 0 || num_u64(digits, 10, UINT64_MAX >> shift, &v) < 0 || v == 0)
+		return tool_usage(t, "option %s: '%s' is not a size; %s", option, value, rule);
+	*ret = v << shift;
+	return 0;
+}

@@ -5,6 +5,7 @@
  * that does the work. */
 #pragma once
 #include <stdbool.h>
+#include <stdint.h>
 #include <lxc/lxccontainer.h>
 
 #include "base/strv.h"
@@ -89,3 +90,5 @@ int tool_not_running(struct tool *t);
 /* Strict numbers of options: 0, or -1 after a sentence that names the option. */
 int tool_number(struct tool *t, const char *option, const char *value, int min, int *ret);
 int tool_id(struct tool *t, const char *option, const char *value, unsigned *ret);
+/* "20G" and the like; a bare number counts MiB. */
+int tool_size(struct tool *t, const char *option, const char *value, uint64_t *ret);

@@ -112,7 +112,7 @@ static int restore(struct tool *t, struct lxc_container *c, const struct checkpo
 	if (c->is_running(c)) {
 		auto_err struct err *e = NULL;
 
-		(void)err_already_running(&e, t->name);
+		(void)err_already_running(&e, t->name, tool_given_path(t));
 		return tool_error_chain(t, e);
 	}
 	if (stat(o->directory, &st) < 0 || !S_ISDIR(st.st_mode))

@@ -55,7 +55,7 @@ static int run(struct tool *t, struct destroy *d, struct lxc_container *c)
 	auto_err struct err *e = NULL;
 
 	if (was_running && !d->force) {
-		(void)err_destroy_running(&e, t->name);
+		(void)err_destroy_running(&e, t->name, tool_given_path(t));
 		return tool_error_chain(t, e);
 	}
 	if (was_running && !c->stop(c))

@@ -111,7 +111,7 @@ static int run(struct tool *t, struct start *s, struct lxc_container *c)
 	if (!s->explain && c->is_running(c)) {
 		auto_err struct err *e = NULL;
 
-		(void)err_already_running(&e, t->name);
+		(void)err_already_running(&e, t->name, tool_given_path(t));
 		(void)tool_error_chain(t, e);
 		return EXIT_SUCCESS;	/* as LXC's: what was asked for is the case */
 	}

@@ -138,7 +138,7 @@ static int take_place(struct creation *m)
 		return lock;
 	r = stage_open_parent(k, &m->at);
 	if (r == 0)
-		r = partial_check(k->dir, k->name, &k->e);
+		r = partial_check(k->dir, k->name, k->lxcpath, &k->e);
 	if (r < 0)
 		return r;
 	/* Again, now that nobody else can: two creates of one name may have come this far. */
@@ -303,7 +303,7 @@ static int save_only(struct creation *m)
 {
 	struct call *k = m->k;
 	auto_close int lock = call_disk_lock(k), dir = -EBADF;
-	int r = lock < 0 ? lock : partial_check(k->dir, k->name, &k->e);
+	int r = lock < 0 ? lock : partial_check(k->dir, k->name, k->lxcpath, &k->e);
 
 	if (r < 0)
 		return r;

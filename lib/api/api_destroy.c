@@ -149,7 +149,7 @@ static int check(struct call *k, int dirfd, enum partial *ret_partial)
 		return err_create_busy(&k->e, k->name);
 	r = call_state(k, &state);
 	if (r == 0 && state != STATE_STOPPED)
-		r = err_destroy_running(&k->e, k->name);
+		r = err_destroy_running(&k->e, k->name, k->lxcpath);
 	return r < 0 ? r : use_alone_fd(k, dirfd);
 }
 

@@ -86,7 +86,7 @@ static int check(struct renaming *m)
 	if (r == 0 && state != STATE_STOPPED)
 		r = err_rename_running(&k->e, k->name);
 	if (r == 0)
-		r = partial_check(k->dir, k->name, &k->e);
+		r = partial_check(k->dir, k->name, k->lxcpath, &k->e);
 	if (r == 0 && !call_is_defined(k))
 		r = err_container_unknown(&k->e, k->name, k->lxcpath);
 	if (r == 0 && lstat(m->to.dir, &st) == 0)

@@ -72,7 +72,7 @@ static int start_prepare(struct call *k, int useinit, char *const argv[], struct
 	bool has_pidfile;
 
 	if (r == 0)
-		r = partial_check(k->dir, k->name, &k->e);
+		r = partial_check(k->dir, k->name, k->lxcpath, &k->e);
 	if (r < 0)
 		return r;
 	if (argv && !argv[0])
@@ -303,7 +303,7 @@ static int shutdown_and_wait(struct call *k, int timeout)
 		return r;
 	r = client_wait_fd(fd, seconds_to_ms(timeout), &state);
 	if (r == -ETIMEDOUT)
-		return err_shutdown_timeout(&k->e, k->name, timeout);
+		return err_shutdown_timeout(&k->e, k->name, k->lxcpath, timeout);
 	return r < 0 ? err_set(&k->e, -r, NULL, "cannot wait for the end of %s", k->name) : 0;
 }
 
@@ -352,10 +352,10 @@ static int reboot_and_wait(struct call *k, int timeout)
 		return r;
 	r = client_wait_fd(fd, seconds_to_ms(timeout), &state);
 	if (r == -ETIMEDOUT)
-		return err_reboot_timeout(&k->e, k->name, timeout);
+		return err_reboot_timeout(&k->e, k->name, k->lxcpath, timeout);
 	if (r < 0)
 		return err_set(&k->e, -r, NULL, "cannot wait for %s", k->name);
-	return state == STATE_RUNNING ? 0 : err_not_running(&k->e, k->name);
+	return state == STATE_RUNNING ? 0 : err_not_running(&k->e, k->name, k->lxcpath);
 }
 
 bool api_reboot2(struct lxc_container *c, int timeout)
@@ -382,10 +382,10 @@ static int change_freeze(struct call *k, bool freeze)
 	if (r < 0)
 		return r;
 	if (!has_conf && state == STATE_STOPPED)
-		return call_is_defined(k) ? err_not_running(&k->e, k->name) :
+		return call_is_defined(k) ? err_not_running(&k->e, k->name, k->lxcpath) :
 					    err_container_unknown(&k->e, k->name, k->lxcpath);
 	if (freeze && state == STATE_STOPPED)
-		return err_not_running(&k->e, k->name);
+		return err_not_running(&k->e, k->name, k->lxcpath);
 	if (freeze ? state == STATE_FROZEN : state != STATE_FROZEN && state != STATE_FREEZING)
 		return 0;
 	return client_freeze(&k->target, freeze, &k->e);
@@ -477,6 +477,6 @@ bool api_wait(struct lxc_container *c, const char *state, int timeout)
 	else
 		r = wait_for(&k, mask, seconds_to_ms(timeout));
 	if (r == -ETIMEDOUT && !k.e)
-		r = err_wait_timeout(&k.e, k.name, state, timeout);
+		r = err_wait_timeout(&k.e, k.name, k.lxcpath, state, timeout);
 	return call_end(&k, r, "cannot wait for %s", k.name) == 0;
 }

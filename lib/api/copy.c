@@ -117,7 +117,7 @@ static int open_source(struct copying *c)
 	if (r == 0)
 		r = c->use = use_shared(from);
 	if (r >= 0)
-		r = partial_check(from->dir, from->name, &from->e);
+		r = partial_check(from->dir, from->name, from->lxcpath, &from->e);
 	return r < 0 ? r : hold_still(c);
 }
 
@@ -307,7 +307,7 @@ static int check_target(struct copying *c)
 {
 	struct call *to = c->to;
 	struct stat st;
-	int r = partial_check(to->dir, to->name, &to->e);
+	int r = partial_check(to->dir, to->name, to->lxcpath, &to->e);
 
 	if (r == 0 && lstat(to->dir, &st) == 0)
 		r = call_is_defined(to) ? err_container_exists(&to->e, to->name, to->lxcpath) :

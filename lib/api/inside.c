@@ -34,7 +34,7 @@ void inside_done(struct inside *i)
 /* The number named init all the while only if init is still there. */
 static int still_there(struct call *k, const struct inside *i)
 {
-	return proc_pidfd_wait(i->pidfd, 0) == 0 ? 0 : err_not_running(&k->e, k->name);
+	return proc_pidfd_wait(i->pidfd, 0) == 0 ? 0 : err_not_running(&k->e, k->name, k->lxcpath);
 }
 
 int inside_ns(struct call *k, const struct inside *i, enum ns_index ns)

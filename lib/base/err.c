@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/paths.h"
 
 #define N_STR 6
 
@@ -504,6 +505,21 @@ struct err *err_unpack(const char *buf, size_t len)
 	}
 	err_free(first);
 	return NULL;
+}
+
+static bool is_default_path(const char *lxcpath)
+{
+	return !lxcpath || STREQ(lxcpath, PATH_LXCPATH);
+}
+
+const char *err_path_option(const char *lxcpath)
+{
+	return is_default_path(lxcpath) ? "" : " -P ";
+}
+
+const char *err_path_value(const char *lxcpath)
+{
+	return is_default_path(lxcpath) ? "" : lxcpath;
 }
 
 static const struct err_doc docs[] = {

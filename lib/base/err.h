@@ -76,6 +76,11 @@ size_t err_pack(const struct err *e, char buf[ERR_FRAME_MAX]);
 /* NULL when the frame is malformed (every length is checked) or memory is out. */
 struct err *err_unpack(const char *buf, size_t len);
 
+/* " -P " and the path, for hints that name a command; both "" where the lxcpath (may be NULL) is the default. */
+const char *err_path_option(const char *lxcpath);
+const char *err_path_value(const char *lxcpath);
+#define PATH_OPTION(lxcpath) err_path_option(lxcpath), err_path_value(lxcpath)
+
 /* Classified errors: int err_<id>(struct err **e, ...), one row each in errors.def. */
 #define ERR_UNPAREN(...) __VA_ARGS__
 #define ERROR(name, errnum, params, what, hint, doc)                            \

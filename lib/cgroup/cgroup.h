@@ -50,6 +50,9 @@ int cgroup_devices(struct cgroups *g, struct err **e);
 int cgroup_device_change(struct cgroups *g, bool allow, const char *rule, struct err **e);
 /* Freezes or thaws the limit cgroup and waits until it is so (timeout_ms -1: no limit). */
 int cgroup_freeze(struct cgroups *g, bool frozen, int timeout_ms, struct err **e);
+/* The same in parts, for who has other things to do meanwhile: the order, and whether it is so (1, 0, -errno). */
+int cgroup_freeze_begin(struct cgroups *g, bool frozen, struct err **e);
+int cgroup_freeze_done(struct cgroups *g, bool frozen);
 /* True if it is frozen, or was told to be. g may be NULL. */
 bool cgroup_is_frozen(struct cgroups *g);
 /* Kills every process of the payload (cgroup.kill, or a loop over cgroup.procs on v1). */

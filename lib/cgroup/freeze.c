@@ -84,6 +84,24 @@ int cgroup_freeze(struct cgroups *g, bool frozen, int timeout_ms, struct err **e
 	return err_set(e, -r, NULL, "cannot %s cgroup %s", frozen ? "freeze" : "thaw", h->dir[CG_LIMIT].path);
 }
 
+int cgroup_freeze_begin(struct cgroups *g, bool frozen, struct err **e)
+{
+	const struct hierarchy *h = dirs_primary(g, "freezer");
+	int r;
+
+	if (!h)
+		return err_set(e, EOPNOTSUPP, NULL, "the container has no cgroup that can be frozen");
+	r = order(h, h->dir[CG_LIMIT].fd, frozen);
+	return r < 0 ? err_set(e, -r, NULL, "cannot %s cgroup %s", frozen ? "freeze" : "thaw", h->dir[CG_LIMIT].path) : 0;
+}
+
+int cgroup_freeze_done(struct cgroups *g, bool frozen)
+{
+	const struct hierarchy *h = dirs_primary(g, "freezer");
+
+	return h ? is_so(h, h->dir[CG_LIMIT].fd, frozen) : -ENOENT;
+}
+
 bool cgroup_is_frozen(struct cgroups *g)
 {
 	const struct hierarchy *h = g ? dirs_primary(g, "freezer") : NULL;

@@ -58,16 +58,19 @@ static int restore(struct run *r, const struct instance_state *s, struct err **e
 	r->init_start = s->init_start;
 	r->all_flags = s->all_flags;
 	r->application = s->application;
-	if (s->cgroups)
-		rc = cgroup_restore(r->conf, s->cgroups, &r->log, &r->cgroups, e);
-	if (rc == 0 && s->net && *s->net)
-		rc = net_restore(r->conf, s->net, &r->log, &r->net, e);
+	if (conf_is_mapped(r->conf) && conf_idmap(r->conf, &r->idmap) < 0)
+		return err_no_memory(e);
 	/* Killed before the names of its cgroups were written down: they are what the plan gives. */
-	if (rc == 0 && (!s->cgroups || !*s->cgroups) && s->state == STATE_STARTING) {
+	if ((!s->cgroups || !*s->cgroups) && s->state == STATE_STARTING) {
 		rc = cgroup_plan(r->conf, &r->log, &r->cgroups, e);
 		if (rc == 0)
 			rc = cgroup_create(r->cgroups, e);
+	} else {
+		/* Never without: a file that names none gives an empty set, for which every question has an answer. */
+		rc = cgroup_restore(r->conf, s->cgroups && *s->cgroups ? s->cgroups : "1", &r->log, &r->cgroups, e);
 	}
+	if (rc == 0 && s->net && *s->net)
+		rc = net_restore(r->conf, s->net, &r->log, &r->net, e);
 	/* For what they have to undo; what cannot be resolved any more has nothing to undo. */
 	if (rc == 0) {
 		(void)storage_resolve(r->conf, &r->log, &r->storage, NULL);
@@ -85,7 +88,6 @@ static int take_over(struct run *r, struct err **e)
 		if (r->all_flags & (uint64_t)ns_table[i].flag)
 			r->ns_fd[i] = ns_open(r->init_pid, (enum ns_index)i, NULL);
 	r->devpts_fd = open_devpts(r->init_pid);
-	r->tty_count = 0; /* the old session's terminals went with the old monitor */
 	return 0;
 }
 
@@ -108,7 +110,7 @@ int adopt_run(struct monitor *m, const char *lxcpath, const char *name, struct e
 		return -EIO;
 	rc = instance_dir(rundir, lxcpath, name, false, e);
 	if (rc < 0)
-		return rc == -ENOENT ? err_not_running(e, name) : rc;
+		return rc == -ENOENT ? err_not_running(e, name, lxcpath) : rc;
 	m->instance_fd = rc;
 	/* One at a time; who waited finds the work done. */
 	(void)flock(m->instance_fd, LOCK_EX);
@@ -118,7 +120,7 @@ int adopt_run(struct monitor *m, const char *lxcpath, const char *name, struct e
 		return ADOPT_CLEANED;
 	}
 	if (rc == 0 && instance_alive(s.monitor_pid, s.monitor_start))
-		rc = err_already_running(e, name);
+		rc = err_already_running(e, name, lxcpath);
 	if (rc == 0)
 		rc = read_config(m, &conf, &head, e);
 	if (rc < 0) {

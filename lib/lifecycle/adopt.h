@@ -11,3 +11,6 @@ enum { ADOPT_RUNNING = 0, ADOPT_CLEANED = 1 };
  * session), m->launch_text is what it was started with; ADOPT_RUNNING. Init is gone: hooks, network
  * and cgroups are brought to an end; ADOPT_CLEANED. */
 int adopt_run(struct monitor *m, const char *lxcpath, const char *name, struct err **e);
+/* Console and ttys of a container that was taken over: new ptys in the place of those that ended with the
+ * old monitor. What fails is logged: a container without a console is still one. */
+void adopt_terminals(struct monitor *m);

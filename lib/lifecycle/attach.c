@@ -283,7 +283,7 @@ static int prepare(const struct target *t, const struct conf *c, lxc_attach_opti
 	if (r == 0) {
 		a->init_pidfd = proc_pidfd_open(a->init_pid);
 		if (a->init_pidfd < 0)
-			r = err_not_running(e, t->name);
+			r = err_not_running(e, t->name, t->lxcpath);
 	}
 	if (r == 0)
 		r = open_namespaces(t, a, opts, e);
@@ -303,7 +303,7 @@ static int prepare(const struct target *t, const struct conf *c, lxc_attach_opti
 		r = open_proc(a, e);
 	/* All of it was read from one process: it must still be that one. */
 	if (r == 0 && proc_pidfd_send(a->init_pidfd, 0) < 0) {
-		(void)err_not_running(e, t->name);
+		(void)err_not_running(e, t->name, t->lxcpath);
 		r = -ECONNREFUSED;
 	}
 	return r;

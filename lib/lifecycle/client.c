@@ -91,7 +91,7 @@ static int fail_connect(const struct target *t, int r, struct err **e)
 	if (r == -ETIMEDOUT || r == -EAGAIN)
 		return err_monitor_silent(e, t->name, timeout_of(t) < 1000 ? CLIENT_TIMEOUT_MS / 1000 : timeout_of(t) / 1000);
 	if (r == -ECONNREFUSED || r == -ECONNRESET || r == -EPIPE || r == -ENOENT) {
-		(void)err_not_running(e, t->name);
+		(void)err_not_running(e, t->name, t->lxcpath);
 		return -ECONNREFUSED;
 	}
 	return err_set(e, -r, NULL, "the command socket of container %s cannot be used", t->name);
@@ -272,7 +272,7 @@ int client_init_pid(const struct target *t, pid_t *ret, struct err **e)
 	pid = (pid_t)INT_FROM_PTR(r.head.value);
 	reply_done(&r);
 	if (pid <= 0) {
-		(void)err_not_running(e, t->name);
+		(void)err_not_running(e, t->name, t->lxcpath);
 		return -ECONNREFUSED;
 	}
 	*ret = pid;
@@ -404,14 +404,19 @@ int client_signal(const struct target *t, int sig, struct err **e)
 int client_freeze(const struct target *t, bool frozen, struct err **e)
 {
 	struct target longer = *t;
+	auto_err struct err *mine = NULL;
 	struct reply r;
 	int rc;
 
 	if (!longer.timeout_ms)
 		longer.timeout_ms = 3 * CLIENT_TIMEOUT_MS;
-	rc = call(&longer, frozen ? CMD_FREEZE : CMD_UNFREEZE, 0, NULL, 0, &r, e);
+	rc = call(&longer, frozen ? CMD_FREEZE : CMD_UNFREEZE, 0, NULL, 0, &r, &mine);
 	if (rc == 0)
 		reply_done(&r);
+	else if (rc == -ETIMEDOUT && !err_is(mine, "monitor-silent"))
+		(void)err_freeze_timeout(e, frozen ? "frozen" : "thawed");
+	else
+		err_move(e, take_ptr(mine));
 	return rc;
 }
 

@@ -12,14 +12,15 @@
 #include "base/compiler.h"
 #include "config/key.h"
 #include "kernel/proc.h"
+#include "lifecycle/freeze.h"
 #include "lifecycle/monitor.h"
 #include "lifecycle/server.h"
 
 #undef LOG_CATEGORY
 #define LOG_CATEGORY "commands"
 #define TIFFIN_PROTOCOL 1
-/* Other clients wait meanwhile: a container that takes longer to freeze is thawed again. */
-#define FREEZE_LIMIT_MS 2000
+/* A container that takes longer to freeze is thawed again. */
+#define FREEZE_LIMIT_S 10
 
 struct tty_claim {
 	unsigned tty;		/* 0: the console */
@@ -236,34 +237,21 @@ static int console_log(struct monitor *m, struct client *c, const struct cmd_req
 	return client_reply_data(c, 0, text ? text : "", text ? n + 1 : 0);
 }
 
-static int freeze(struct monitor *m, struct client *c, bool frozen, int timeout_s)
+static unsigned freeze_limit(const struct cmd_request *req)
 {
-	struct run *run = m->r;
-	struct err *e = NULL;
-	int r;
+	int seconds = INT_FROM_PTR(req->value);
 
-	if (run->state != STATE_RUNNING && run->state != STATE_FROZEN)
-		return client_reply(c, -EBUSY, PTR_FROM_INT(-EBUSY));
-	(void)monitor_set_state(run, frozen ? STATE_FREEZING : STATE_THAWED, NULL);
-	r = cgroup_freeze(run->cgroups, frozen, timeout_s > 0 && timeout_s < 10 ? timeout_s * 1000 : FREEZE_LIMIT_MS, &e);
-	if (r < 0) {
-		/* A freeze that takes too long was taken back; a thaw may have left it frozen. */
-		(void)monitor_set_state(run, !frozen && cgroup_is_frozen(run->cgroups) ? STATE_FROZEN : STATE_RUNNING,
-					NULL);
-		return reply_error(m, c, r, e);
-	}
-	(void)monitor_set_state(run, frozen ? STATE_FROZEN : STATE_RUNNING, NULL);
-	return client_reply(c, 0, 0);
+	return seconds > 0 && seconds < FREEZE_LIMIT_S ? (unsigned)seconds * 1000 : FREEZE_LIMIT_S * 1000;
 }
 
 static int do_freeze(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
 {
-	return freeze(m, c, true, INT_FROM_PTR(req->value));
+	return freeze_request(m, c, true, freeze_limit(req));
 }
 
 static int do_unfreeze(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
 {
-	return freeze(m, c, false, INT_FROM_PTR(req->value));
+	return freeze_request(m, c, false, freeze_limit(req));
 }
 
 /* A peer that changed the state itself (LXC's freezer works in the client) has us tell the others. */

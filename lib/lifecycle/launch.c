@@ -29,6 +29,10 @@
 
 #define SUPERVISOR PATH_LIBEXEC "/lxc-supervise"
 #define DRAIN_MS 3000
+#define TICK_MS 1000
+#define STOPPED_TICKS 5		/* a supervisor that a signal keeps stopped for so long will not answer */
+#define REVIVE_LIMIT_MS 60000
+#define KILL_WAIT_MS 1000
 #define STANDARD_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static int make_memfd(const struct launch_head *h, const struct conf *conf, struct err **e)
@@ -140,15 +144,67 @@ static int take_error(const char *p, size_t n, struct err **e)
 	return -num;
 }
 
-/* Reads packets until the answer. until: the tag that means success. */
-static int await(const struct launch *l, int fd, char until, int *ret_number, struct buf *text, struct err **e)
+static bool is_stopped(pid_t pid)
+{
+	char state[32];
+
+	return pid > 0 && proc_status_field(pid, "State", state, sizeof(state)) > 0 && (*state == 'T' || *state == 't');
+}
+
+/* The supervisor that is waited for, where it is stopped by a signal: the one that was spawned, or the
+ * daemon that it made, which the state file names. 0: neither is. */
+static pid_t stopped_supervisor(const struct conf *conf, pid_t spawned)
+{
+	auto_free char *rundir = system_rundir(NULL);
+	auto_close int dir = rundir ? instance_dir(rundir, conf->lxcpath, conf->name, false, NULL) : -ENOENT;
+	struct instance_state s = { 0 };
+	pid_t pid = 0;
+
+	if (is_stopped(spawned))
+		return spawned;
+	if (dir >= 0 && instance_read(dir, false, &s, NULL) == 0) {
+		if (instance_alive(s.monitor_pid, s.monitor_start) && is_stopped(s.monitor_pid))
+			pid = s.monitor_pid;
+		instance_state_done(&s);
+	}
+	return pid;
+}
+
+/* One packet. A start may take as long as its hooks do; a supervisor that cannot go on is not waited for. */
+static ssize_t await_packet(const struct launch *l, int fd, pid_t spawned, bool forever, unsigned limit_ms,
+			    char *packet, size_t size, struct err **e)
+{
+	unsigned stopped = 0, waited = 0;
+
+	for (;;) {
+		ssize_t n = socket_recv_packet(fd, packet, size, NULL, 0, NULL, forever ? -1 : TICK_MS);
+		pid_t pid;
+
+		if (n != -ETIMEDOUT)
+			return n;
+		pid = stopped_supervisor(l->conf, spawned);
+		stopped = pid ? stopped + 1 : 0;
+		waited += TICK_MS;
+		if (stopped >= STOPPED_TICKS)
+			return err_monitor_stopped(e, l->conf->name, pid);
+		if (limit_ms && waited >= limit_ms)
+			return err_monitor_silent(e, l->conf->name, (int)(limit_ms / 1000));
+	}
+}
+
+/* Reads packets until the answer. until: the tag that means success. limit_ms: 0 for none. */
+static int await(const struct launch *l, int fd, pid_t spawned, char until, unsigned limit_ms, int *ret_number,
+		 struct buf *text, struct err **e)
 {
 	char packet[1 + sizeof(int) + ERR_FRAME_MAX];
 
 	for (;;) {
-		ssize_t n = socket_recv_packet(fd, packet, sizeof(packet) - 1, NULL, 0, NULL, -1);
+		/* A container in the foreground may be stopped and go on as it likes. */
+		ssize_t n = await_packet(l, fd, spawned, until == STATUS_ENDED, limit_ms, packet, sizeof(packet) - 1, e);
 		int number;
 
+		if (n == -ETIMEDOUT)
+			return -ETIMEDOUT;
 		if (n == 0 && until == STATUS_TEXT)
 			return 0;
 		if (n < (ssize_t)(1 + sizeof(int)))
@@ -170,6 +226,18 @@ static int await(const struct launch *l, int fd, char until, int *ret_number, st
 			return 0;
 		}
 	}
+}
+
+/* Ours to reap: the daemon's short-lived parent, or the foreground monitor itself. One that hangs is
+ * killed first: what it has made is recorded, and cleaned up by the next command. */
+static void reap(pid_t pid, bool hangs)
+{
+	auto_close int pidfd = hangs ? proc_pidfd_open(pid) : -EBADF;
+	int status;
+
+	if (pidfd >= 0 && proc_pidfd_wait(pidfd, KILL_WAIT_MS) <= 0)
+		(void)proc_pidfd_send(pidfd, SIGKILL);
+	(void)proc_wait(pid, &status);
 }
 
 /* Until the last process that holds the other end is gone: it removes the monitor's cgroup. */
@@ -212,7 +280,7 @@ static int launch(const struct launch *l, enum launch_mode mode, char until, int
 {
 	auto_close int memfd = -EBADF, mine = -EBADF, theirs = -EBADF;
 	struct launch_head h;
-	int pair[2], r = fill_head(l, mode, &h), status;
+	int pair[2], r = fill_head(l, mode, &h);
 	pid_t pid;
 
 	h.status = true;
@@ -231,9 +299,8 @@ static int launch(const struct launch *l, enum launch_mode mode, char until, int
 	if (r < 0)
 		return r;
 	fd_replace(&theirs, -EBADF);
-	r = await(l, mine, until, ret_number, text, e);
-	/* Ours to reap: the daemon's short-lived parent, or the foreground monitor itself. */
-	(void)proc_wait(pid, &status);
+	r = await(l, mine, pid, until, 0, ret_number, text, e);
+	reap(pid, r == -ETIMEDOUT);
 	if (until == STATUS_ENDED)
 		drain(mine);
 	return r;
@@ -306,7 +373,7 @@ int revive_monitor(const char *lxcpath, const char *name)
 	const struct launch l = { .conf = &nameless };
 	auto_close int memfd = -EBADF, mine = -EBADF, theirs = -EBADF;
 	auto_err struct err *e = NULL;
-	int pair[2], status, r;
+	int pair[2], r;
 	pid_t pid;
 
 	if (!needs_revival(lxcpath, name))
@@ -323,7 +390,7 @@ int revive_monitor(const char *lxcpath, const char *name)
 	if (r < 0)
 		return r;
 	/* RUNNING: taken over. ENDED or an error: nothing runs any more. */
-	r = await(&l, mine, STATUS_RUNNING, NULL, NULL, &e);
-	(void)proc_wait(pid, &status);
+	r = await(&l, mine, pid, STATUS_RUNNING, REVIVE_LIMIT_MS, NULL, NULL, &e);
+	reap(pid, r == -ETIMEDOUT);
 	return r == 0 || err_is(e, "already-running") ? 1 : 0;
 }

@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "kernel/proc.h"
 #include "lifecycle/command.h"
+#include "lifecycle/freeze.h"
 #include "lifecycle/instance.h"
 
 #undef LOG_CATEGORY
@@ -212,6 +213,7 @@ int monitor_stop(struct monitor *m, struct err **e)
 		loop_stop(m->loop, -ECANCELED);
 		return 0;
 	}
+	freeze_cancel(m);
 	rc = proc_pidfd_send(r->init_pidfd, sig);
 	if (rc < 0 && rc != -ESRCH)
 		return err_set(e, -rc, NULL, "cannot signal init");

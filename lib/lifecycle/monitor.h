@@ -14,6 +14,7 @@ struct monitor {
 	struct server *server;
 	struct console *console;
 	struct seccomp_proxy *proxy;
+	struct freezing *freezing;	/* a freeze or thaw that is under way */
 	struct source *init_source;
 	struct source *client_source;	/* who waits for the start to be done */
 	int instance_fd;		/* directory of the state file */

@@ -116,13 +116,13 @@ int partial_end(int dirfd)
 	return unlinkat(dirfd, MARKER, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-int partial_check(const char *dir, const char *name, struct err **e)
+int partial_check(const char *dir, const char *name, const char *lxcpath, struct err **e)
 {
 	switch (partial_state(dir)) {
 	case PARTIAL_BUSY:
 		return err_create_busy(e, name);
 	case PARTIAL_STALE:
-		return partial_is_removal(dir) ? err_removal_interrupted(e, name) : err_create_partial(e, name);
+		return partial_is_removal(dir) ? err_removal_interrupted(e, name) : err_create_partial(e, name, lxcpath);
 	default:
 		return 0;
 	}

@@ -29,5 +29,5 @@ int partial_begin_removal(int dirfd, struct err **e);
 bool partial_is_removal(const char *dir);
 /* Removes the marker (not the lock: that goes with the fd). */
 int partial_end(int dirfd);
-/* Fails when a creation or a removal is under way or was interrupted. */
-int partial_check(const char *dir, const char *name, struct err **e);
+/* Fails when a creation is under way or was interrupted. */
+int partial_check(const char *dir, const char *name, const char *lxcpath, struct err **e);

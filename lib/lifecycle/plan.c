@@ -62,7 +62,7 @@ static int plan_argv(struct run *r, struct err **e)
 
 	if (r->argv.n && !c->rootfs_path.v &&
 	    (STREQ(path_base(r->argv.v[0]), "init") || STREQ(path_base(r->argv.v[0]), "systemd")))
-		return err_no_rootfs(e, r->name);
+		return err_no_rootfs(e, r->name, r->lxcpath);
 	if (r->argv.n)
 		return 0;
 	if (r->application && c->execute_cmd.v)
@@ -72,7 +72,7 @@ static int plan_argv(struct run *r, struct err **e)
 		return err_nothing_to_execute(e, r->name);
 	/* The host's own init on the host's files would run its boot, with all that that removes. */
 	if (!cmd->v && !c->rootfs_path.v)
-		return err_no_rootfs(e, r->name);
+		return err_no_rootfs(e, r->name, r->lxcpath);
 	if (!cmd->v)
 		return strv_add(&r->argv, DEFAULT_INIT) < 0 ? err_no_memory(e) : 0;
 	rc = str_words(&r->argv, cmd->v);
@@ -157,7 +157,7 @@ static int plan_caps(struct run *r, struct err **e)
 	return 0;
 }
 
-static int plan_devices(struct run *r, struct err **e)
+int plan_devices(struct run *r, struct err **e)
 {
 	const struct conf *c = r->conf;
 

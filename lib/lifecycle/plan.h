@@ -8,5 +8,7 @@
 
 /* Fills the plan part of r (r->conf, r->argv and how it was asked for are set). */
 int plan_make(struct run *r, struct err **e);
+/* Of it: what /dev, console and ttys are like (r->storage is set). */
+int plan_devices(struct run *r, struct err **e);
 /* The plan in words: identity, namespaces, ids, root, mounts, network, cgroups, security. */
 void plan_explain(const struct run *r, struct buf *out);

@@ -146,11 +146,20 @@ int client_reply_fds(struct client *c, int ret, const void *p, size_t n, const i
 	return queue(c, ret, 0, p, n, fds, n_fds);
 }
 
+static int settle(struct client *c);
+
 void client_hold(struct client *c, void (*done)(struct monitor *m, void *arg), void *arg)
 {
 	c->held = true;
 	c->done = done;
 	c->done_arg = arg;
+}
+
+void client_release(struct client *c)
+{
+	c->held = false;
+	c->done = NULL;
+	(void)settle(c);
 }
 
 void client_subscribe_states(struct client *c, unsigned mask, bool survive_reboot)

@@ -33,6 +33,8 @@ int client_reply_fd(struct client *c, int ret, uintptr_t value, int fd);
 int client_reply_fds(struct client *c, int ret, const void *p, size_t n, const int *fds, size_t n_fds);
 /* Replies and keeps the connection open; done is called with arg when it closes. */
 void client_hold(struct client *c, void (*done)(struct monitor *m, void *arg), void *arg);
+/* Ends a hold whose reply has been queued meanwhile: written, then closed. done is not called. c is gone. */
+void client_release(struct client *c);
 /* Keeps the connection as a subscriber of the states in mask (1 << state). */
 void client_subscribe_states(struct client *c, unsigned mask, bool survive_reboot);
 /* Who asks. */

@@ -235,7 +235,7 @@ static int hand_over(struct run *r, int devpts, struct err **e)
 		out->fds[out->n++] = take_fd(&r->console.ptx);
 	for (unsigned i = 0; i < r->tty_count; i++)
 		out->fds[out->n++] = take_fd(&r->ttys[i].ptx);
-	if (r->has_devpts) {
+	if (r->has_devpts && devpts >= 0) {
 		int copy = fcntl(devpts, F_DUPFD_CLOEXEC, 3);
 
 		if (copy < 0)
@@ -281,4 +281,57 @@ int init_terminals(struct run *r, struct err **e)
 	if (rc == 0 && devpts >= 0 && !r->has_devpts)
 		rc = mount_detach(devpts);
 	return rc < 0 ? rc : hand_over(r, devpts, e);
+}
+
+/* The container's own devpts, as it was mounted at the start and not something put over it. */
+static int open_own_devpts(const struct run *r, int dev, struct err **e)
+{
+	auto_close int fd = open_no_symlinks(dev, "pts", O_RDONLY | O_DIRECTORY, 0);
+	struct stat now, then;
+
+	if (fd < 0)
+		return err_set(e, -fd, NULL, "cannot open /dev/pts of the container");
+	if (fstat(fd, &now) < 0 || fstat(r->devpts_fd, &then) < 0)
+		return err_set(e, errno, NULL, "cannot stat /dev/pts of the container");
+	if (now.st_dev != then.st_dev || now.st_ino != then.st_ino)
+		return err_set(e, ESTALE, NULL, "/dev/pts of the container was exchanged");
+	return take_fd(&fd);
+}
+
+/* Takes the mounts of dead ptys off a name in a directory. By a relative name without a slash: nothing on
+ * the way to it can be exchanged. */
+static void uncover(int dir, const char *name)
+{
+	if (dir >= 0 && fchdir(dir) == 0)
+		(void)umount2(name, MNT_DETACH | UMOUNT_NOFOLLOW);
+}
+
+int dev_renew_terminals(struct run *r, struct err **e)
+{
+	auto_close int dev = open_dev(r, e), dir = -EBADF, devpts = -EBADF;
+	int rc = MIN(dev, 0);
+	char name[16];
+
+	if (rc == 0 && r->has_devpts)
+		rc = devpts = open_own_devpts(r, dev, e);
+	if (rc >= 0) {
+		dir = tty_directory(r, dev, e);
+		rc = dir == -EBADF ? 0 : MIN(dir, 0);
+	}
+	if (rc == 0 && r->want_console && !r->console_from_host)
+		rc = pty_open(devpts, &r->console, e);
+	if (rc == 0 && r->want_console) {
+		uncover(dir, "console");
+		uncover(dev, "console");
+		rc = place_console(r, dev, dir, e);
+	}
+	for (unsigned i = 0; i < r->tty_count && rc == 0; i++) {
+		rc = pty_open(devpts, &r->ttys[i], e);
+		if (rc < 0)
+			break;
+		(void)snprintf(name, sizeof(name), "tty%u", i + 1);
+		uncover(dir >= 0 ? dir : dev, name);
+		rc = place_tty(r, i, dev, dir, e);
+	}
+	return rc < 0 ? rc : hand_over(r, -EBADF, e);
 }

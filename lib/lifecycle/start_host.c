@@ -41,10 +41,10 @@ int host_socket_holder(struct run *r, int fd, struct err **e)
 	struct ucred peer = { 0 };
 
 	if (fd < 0 || socket_peer(fd, &peer) < 0)
-		return err_already_running(e, r->name);
+		return err_already_running(e, r->name, r->lxcpath);
 	if (!client_peer_is_trusted(r->lxcpath, r->name, &peer))
 		return err_socket_taken(e, r->name, peer.uid, peer.pid);
-	return err_already_running(e, r->name);
+	return err_already_running(e, r->name, r->lxcpath);
 }
 
 int host_open_socket(struct run *r, struct err **e)

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "kernel/proc.h"
 #include "kernel/tty.h"
+#include "lifecycle/freeze.h"
 #include "lifecycle/hooks.h"
 #include "lifecycle/removal.h"
 #include "lifecycle/instance.h"
@@ -118,6 +119,7 @@ void stop_run(struct monitor *m)
 
 	if (r->exit_status >= 0 && WIFSIGNALED(r->exit_status) && WTERMSIG(r->exit_status) == SIGHUP)
 		r->reboot = true;
+	freeze_cancel(m);
 	m->ending = true; /* hooks at the end have a limit; a stop request cannot call them off */
 	m->cancelled = false;
 	monitor_tell_exit(r);

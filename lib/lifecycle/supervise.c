@@ -321,7 +321,7 @@ static int announce(struct supervisor *s, struct err **e)
 		/* One that is ending goes within moments. */
 		if (errno != EWOULDBLOCK || i == LOCK_TRIES) {
 			fd_replace(&s->m.instance_fd, -EBADF);
-			return err_already_running(e, r->name);
+			return err_already_running(e, r->name, r->lxcpath);
 		}
 		(void)poll(NULL, 0, LOCK_STEP_MS);
 	}
@@ -604,8 +604,10 @@ static int adopt(struct supervisor *s, const sigset_t *mask)
 	if (rc == 0)
 		rc = monitor_save(s->m.r, &e);
 	(void)flock(s->m.instance_fd, LOCK_UN);
-	if (rc == 0)
+	if (rc == 0) {
+		adopt_terminals(&s->m);
 		rc = stay(s, &e);
+	}
 	if (rc < 0)
 		return report(s, e, 1);
 	stop_run(&s->m);

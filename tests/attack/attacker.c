@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -231,6 +232,24 @@ static int do_alg(void)
 	return 0;
 }
 
+/* hang DIR: mounts a file system there that never answers: who looks into it sleeps where no signal but
+ * SIGKILL reaches him, and a freezer does not either. Until killed. */
+static int do_hang(const char *dir)
+{
+	char options[128];
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return printf("no fuse: %s\n", strerror(errno)), 0;
+	(void)snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", fd);
+	if (mount("hang", dir, "fuse", MS_NOSUID | MS_NODEV, options) < 0)
+		return printf("no mount: %s\n", strerror(errno)), 0;
+	printf("mounted\n");
+	fflush(stdout);
+	for (;;)
+		(void)pause();
+}
+
 /* exe PID: may the program file of PID be written, by its name in /proc or once it ends? Its mount tells: a
  * running program refuses writers anyway. */
 static int do_exe(const char *pid)
@@ -295,6 +314,8 @@ int main(int argc, char *argv[])
 		return do_alg();
 	if (!strcmp(what, "exe"))
 		return do_exe(a);
+	if (!strcmp(what, "hang"))
+		return do_hang(a);
 	if (!strcmp(what, "watch"))
 		do_watch();
 	(void)fprintf(stderr, "attacker: unknown: %s\n", what);

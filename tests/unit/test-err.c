@@ -60,7 +60,7 @@ static void wrapping_keeps_the_root(void **state)
 {
 	auto_err struct err *e = NULL;
 	auto_free char *line = NULL;
-	int r = err_not_running(&e, "web1");
+	int r = err_not_running(&e, "web1", NULL);
 
 	assert_int_equal(r, -ESRCH);
 	r = err_wrap(&e, r, "asking the monitor");
@@ -192,7 +192,7 @@ static void control_characters_are_shown_not_sent(void **state)
 
 static void deep(struct err **e)
 {
-	(void)err_already_running(e, "web1");
+	(void)err_already_running(e, "web1", NULL);
 	(void)err_at(e, -EALREADY, (struct origin){ "/c/config", 3 });
 	(void)err_wrap(e, -EALREADY, "one");
 	(void)err_wrap_at(e, -EALREADY, (struct origin){ "/c/config", 4 }, "two");
@@ -231,7 +231,7 @@ static void packing_keeps_the_root_and_whole_links(void **state)
 
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
-	(void)err_not_running(&e, "web1");
+	(void)err_not_running(&e, "web1", NULL);
 	for (int i = 0; i < 20; i++)
 		(void)err_wrap(&e, -ESRCH, "%d %s", i, text);
 	n = err_pack(e, frame);

@@ -296,7 +296,7 @@ static int as_root(void *arg, struct err **e)
 
 static int fails(void *arg, struct err **e)
 {
-	return err_already_running(e, "web1");
+	return err_already_running(e, "web1", NULL);
 }
 
 static int dies(void *arg, struct err **e)

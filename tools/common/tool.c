@@ -415,7 +415,7 @@ int tool_not_running(struct tool *t)
 {
 	auto_err struct err *e = NULL;
 
-	(void)err_not_running(&e, t->name);
+	(void)err_not_running(&e, t->name, tool_given_path(t));
 	return tool_error_chain(t, e);
 }
 

@@ -58,6 +58,11 @@ static inline void auto_tool_fn(struct tool *t)
 }
 #define auto_tool __attribute__((cleanup(auto_tool_fn)))
 
+/* What -P said, NULL without it: for hints. */
+static inline const char *tool_given_path(const struct tool *t)
+{
+	return t->paths.n ? t->paths.v[0] : NULL;
+}
 /* The lxcpath in force: -P or the global one. NULL after a message. */
 const char *tool_lxcpath(struct tool *t);
 

@@ -141,6 +141,7 @@ function print_keys(  files, n, i, line, key, example, summary, parts, m, type) 
 
 # printf formats as words.
 function readable(s) {
+	gsub(/%s%s%s/, "%s", s) # a name and what PATH_OPTION adds to it
 	gsub(/%[-0-9.*lz]*[dusxcio]/, "(...)", s)
 	gsub(/%%/, "%", s)
 	return s

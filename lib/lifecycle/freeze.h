@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* freeze - FREEZE and UNFREEZE of the command socket. A container may take its time to stop (a process in
+ * the middle of a slow system call): who asked waits, the monitor goes on serving everybody else. */
+#pragma once
+#include "lifecycle/monitor.h"
+
+/* Orders it and answers c at once if it is so at once, else when it is. limit_ms: when to give up; a freeze
+ * is taken back then. Returns what a command handler does. */
+int freeze_request(struct monitor *m, struct client *c, bool frozen, unsigned limit_ms);
+/* The container ends, or is killed: who waits is told that it did not come to it. */
+void freeze_cancel(struct monitor *m);

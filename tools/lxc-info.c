@@ -8,6 +8,7 @@
 #include <lxc/lxcext.h>
 
 #include "base/cleanup.h"
+#include "base/num.h"
 #include "base/path.h"
 #include "common/show.h"
 #include "common/tool.h"
@@ -152,6 +153,69 @@ static void show_key(struct tool *t, const struct info *i, struct lxc_container 
 		printf("%s =%s%s\n", key, n > 0 ? " " : "", value);
 }
 
+/* The value of a key, of the running container where it has another one; new, NULL if it has none. */
+static char *value_of(struct lxc_container *c, const char *key, bool running)
+{
+	auto_free char *text = running ? c->get_running_config_item(c, key) : NULL;
+	int n;
+
+	if (text && *text)
+		return take_ptr(text);
+	n = c->get_config_item(c, key, NULL, 0);
+	free(text);
+	text = n > 0 ? malloc((size_t)n + 1) : NULL;
+	return text && c->get_config_item(c, key, text, n + 1) == n ? take_ptr(text) : NULL;
+}
+
+/* One line per range of user ids: those of an id map alone, as nobody else has them. */
+static void show_ids(struct lxc_container *c)
+{
+	auto_free char *map = value_of(c, "lxc.idmap", false);
+	auto_strv struct strv lines = { 0 };
+
+	if (!map || strv_split(&lines, map, "\n") < 0)
+		return;
+	for (size_t n = 0; n < lines.n; n++) {
+		auto_strv struct strv words = { 0 };
+		unsigned inside, outside, count;
+
+		if (strv_split(&words, lines.v[n], " ") == 0 && words.n == 4 && STREQ(words.v[0], "u") &&
+		    num_uint(words.v[1], 10, &inside) == 0 && num_uint(words.v[2], 10, &outside) == 0 &&
+		    num_uint(words.v[3], 10, &count) == 0 && count)
+			show_linef("IDs:", "%u-%u are %u-%u", inside, inside + count - 1, outside,
+				   outside + count - 1);
+	}
+}
+
+/* User-mode networking has no interface on the host whose name would tell. */
+static void show_user_network(struct lxc_container *c, bool running)
+{
+	auto_free char *types = value_of(c, "lxc.net", false);
+	auto_strv struct strv words = { 0 };
+
+	if (!types || strv_split(&words, types, "\n") < 0)
+		return;
+	for (unsigned n = 0; n < words.n; n++) {
+		char key[32];
+
+		if (!STREQ(words.v[n], "user"))
+			continue;
+		(void)snprintf(key, sizeof(key), "lxc.net.%u.publish", n);
+
+		auto_free char *ports = value_of(c, key, running);
+
+		(void)snprintf(key, sizeof(key), "lxc.net.%u.link", n);
+
+		auto_free char *program = running ? value_of(c, key, true) : NULL;
+
+		for (char *p = ports; p && *p; p++)
+			if (*p == '\n')
+				*p = ' ';
+		show_linef("Network:", "%s%s%s", program ? program : "user mode", ports ? ", ports " : "",
+			   ports ? ports : "");
+	}
+}
+
 /* Why a stopped container is not running, if its last start failed. */
 static void show_last_error(struct lxc_container *c)
 {
@@ -180,6 +244,10 @@ static void show(struct tool *t, struct info *i, struct lxc_container *c)
 		show_cpu(i, c);
 		show_memory(i, c);
 		show_network(i, c);
+	}
+	if (all) {
+		show_ids(c);
+		show_user_network(c, running);
 	}
 	for (size_t n = 0; n < i->keys.n; n++)
 		show_key(t, i, c, i->keys.v[n]);

@@ -22,6 +22,7 @@
 #include "config/system.h"
 #include "config/writer.h"
 #include "dir.h"
+#include "first_use.h"
 #include "handle.h"
 #include "hook.h"
 #include "lifecycle/partial.h"
@@ -83,6 +84,8 @@ static int start_conf(struct creation *m)
 		return r;
 	if (!def)
 		return err_set(&k->e, ENOENT, NULL, "lxc.default_config has no value");
+	if (geteuid() != 0 && !exists(def))
+		return first_use_conf(k, &m->conf);
 	r = call_read_conf(k, def, &m->conf);
 	return err_wrap(&k->e, r, "reading the default configuration");
 }

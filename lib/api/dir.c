@@ -48,7 +48,8 @@ int dir_give(int fd, const struct conf *conf, bool group, struct err **e)
 	struct idmap m;
 	uint32_t uid, gid;
 
-	if (!conf || !conf_is_mapped(conf))
+	/* An ordinary user's directory stays his: what is below it reaches the container by descriptors. */
+	if (!conf || !conf_is_mapped(conf) || geteuid() != 0)
 		return 0;
 	if (conf_idmap(conf, &m) < 0)
 		return err_no_memory(e);
@@ -80,7 +81,7 @@ int dir_open(struct call *k, const struct conf *conf, bool make, bool *ret_made)
 	if (r == 0)
 		r = dir_give(fd, conf, false, &k->e);
 	/* Last, so that nobody enters before it has its owner. */
-	if (r == 0 && fchmod(fd, 0770) < 0)
+	if (r == 0 && fchmod(fd, dir_mode()) < 0)
 		r = err_set(&k->e, errno, NULL, "cannot set the mode of %s", k->dir);
 	if (r < 0) {
 		(void)rmdir(k->dir);
@@ -89,6 +90,11 @@ int dir_open(struct call *k, const struct conf *conf, bool make, bool *ret_made)
 	if (ret_made)
 		*ret_made = true;
 	return take_fd(&fd);
+}
+
+mode_t dir_mode(void)
+{
+	return geteuid() == 0 ? 0770 : 0700;
 }
 
 mode_t dir_config_mode(void)

@@ -17,5 +17,7 @@ int dir_make_path(const char *path, struct err **e);
 int dir_give(int fd, const struct conf *conf, bool group, struct err **e);
 /* 0660 less the umask of this process, which is asked for without being changed. */
 mode_t dir_config_mode(void);
+/* Of a container's directory: an ordinary user shares his with nobody, his main group may have others. */
+mode_t dir_mode(void);
 /* Writes conf's text as file name in dirfd, keeping owner and mode of a file that is there. */
 int dir_save_config(struct call *k, const struct conf *conf, int dirfd, const char *name);

@@ -43,7 +43,7 @@ static int fill(struct call *k, const struct conf *conf, struct stage *s)
 		r = dir_save_config(k, conf, s->dir, CONFIG);
 	if (r == 0)
 		r = dir_give(s->dir, conf, false, &k->e);
-	if (r == 0 && fchmod(s->dir, 0770) < 0)
+	if (r == 0 && fchmod(s->dir, dir_mode()) < 0)
 		r = err_set(&k->e, errno, NULL, "cannot set the mode of %s", k->dir);
 	return r;
 }

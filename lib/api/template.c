@@ -65,31 +65,18 @@ int template_check_args(char *const argv[], struct err **e)
 	return 0;
 }
 
-/* "-m u:0:100000:65536" for every range of one kind, and one more for the caller's own id where it
- * is not in the map, so that the caller's files keep an owner. *ret_own is that id inside. */
-static int add_maps(struct strv *argv, const struct idmap *m, bool gid, uint32_t own, uint32_t *ret_own)
+/* "-m u:0:100000:65536" for every range. */
+static int add_maps(struct strv *argv, const struct idmap *m)
 {
-	uint64_t first_free = 0;
 	int r = 0;
 
 	for (size_t i = 0; i < m->n && r == 0; i++) {
 		const struct idmap_range *range = &m->v[i];
 
-		if (range->gid != gid)
-			continue;
-		if ((uint64_t)range->nsid + range->range > first_free)
-			first_free = (uint64_t)range->nsid + range->range;
 		r = strv_add(argv, "-m");
 		if (r == 0)
-			r = strv_addf(argv, "%c:%u:%u:%u", gid ? 'g' : 'u', range->nsid, range->hostid,
+			r = strv_addf(argv, "%c:%u:%u:%u", range->gid ? 'g' : 'u', range->nsid, range->hostid,
 				      range->range);
-	}
-	*ret_own = idmap_to_ns(m, gid, own);
-	if (r == 0 && *ret_own == UINT32_MAX && first_free < UINT32_MAX) {
-		*ret_own = (uint32_t)first_free;
-		r = strv_add(argv, "-m");
-		if (r == 0)
-			r = strv_addf(argv, "%c:%u:%u:1", gid ? 'g' : 'u', *ret_own, own);
 	}
 	return r;
 }
@@ -117,10 +104,11 @@ static int mapped_argv(struct strv *argv, const struct template_run *t, const st
 
 	if (r == 0)
 		r = strv_add(argv, "lxc-usernsexec");
+	/* The caller too, so that the caller's files keep an owner. */
 	if (r == 0)
-		r = add_maps(argv, &m, false, geteuid(), &uid);
+		r = idmap_add_self(&m, &uid, &gid);
 	if (r == 0)
-		r = add_maps(argv, &m, true, getegid(), &gid);
+		r = add_maps(argv, &m);
 	idmap_done(&m);
 	if (r == 0)
 		r = strv_add(argv, "--");

@@ -79,6 +79,7 @@ enum conf_net_type {
 	NET_IPVLAN,
 	NET_VLAN,
 	NET_PHYS,
+	NET_USER,		/* user mode: a program of the user's carries the packets */
 	NET_INVALID = -1,	/* type was cleared, or no type line was ever given (see type_set) */
 };
 
@@ -126,6 +127,7 @@ struct conf_net {
 	struct conf_num ipvlan_mode;	/* IPVLAN_MODE_* */
 	struct conf_num ipvlan_isolation; /* 0 bridge, 1 private, 2 vepa */
 	struct conf_num vlan_id;
+	struct conf_list publish;	/* [ADDRESS:]PORT[-PORT][:PORT][/tcp|/udp] */
 	struct origin at;		/* of the first line of this nic */
 };
 

@@ -32,6 +32,7 @@ static const struct net_key net_keys[] = {
 static const struct name_value nic_types[] = {
 	{ "empty", NET_EMPTY },	  { "none", NET_NONE }, { "veth", NET_VETH }, { "macvlan", NET_MACVLAN },
 	{ "ipvlan", NET_IPVLAN }, { "vlan", NET_VLAN }, { "phys", NET_PHYS },
+	{ "user", NET_USER },
 };
 
 struct conf_net *net_find(const struct conf *c, unsigned index)
@@ -311,7 +312,7 @@ static int set_net_type(const struct key_ctx *x, struct err **e)
 
 	if (!row)
 		return key_bad_hint(x, EINVAL, "there is no such type of interface",
-				    "use one of: empty none veth macvlan ipvlan vlan phys", e);
+				    "use one of: empty none veth macvlan ipvlan vlan phys user", e);
 	/* What belongs to the old type goes; link, name and addresses stay whatever the order. */
 	if (!n->type_set || n->type != (enum conf_net_type)row->value)
 		reset(x->c, n, true);
@@ -399,6 +400,7 @@ int net_list_keys(const struct conf *c, const char *index, struct buf *b)
 		[NET_IPVLAN] = "ipvlan.mode\nipvlan.isolation\n",
 		[NET_VLAN] = "vlan.id\n",
 		[NET_PHYS] = "",
+		[NET_USER] = "publish\n",
 	};
 	const struct conf_net *n;
 	const char *sub;

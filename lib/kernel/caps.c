@@ -141,3 +141,13 @@ int caps_clear_inherited(struct err **e)
 		return err_set(e, errno, NULL, "cannot clear the inheritable capabilities");
 	return 0;
 }
+
+bool caps_has(int cap)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	if (cap < 0 || cap > 63 || syscall(SYS_capget, &header, data) < 0)
+		return false;
+	return data[cap / 32].effective & (1U << (cap % 32));
+}

@@ -3,6 +3,7 @@
 /* caps - capability names and what a container's init gives up. Plain system calls only, so that a
  * child may run all of it after fork. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -22,3 +23,5 @@ int caps_last(void);
 int caps_drop_bounding(uint64_t mask, struct err **e);
 /* Empties the ambient and the inheritable set of this thread. */
 int caps_clear_inherited(struct err **e);
+/* True if it is in the effective set of this thread. */
+bool caps_has(int cap);

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +14,9 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -26,18 +28,18 @@
 #include "kernel/proc.h"
 #include "kernel/socket.h"
 #include "kernel/spawn.h"
+#include "kernel/subid.h"
 
 #define RANGES_MAX 340		/* of the kernel, for each kind */
 #define IDS ((uint64_t)UINT32_MAX)	/* 0 to 4294967294; the last number means "no id" */
-#define SUBID_FILE_MAX ((size_t)16 << 20)
 
 /* What differs between users and groups. */
 struct kind {
-	const char *name, *letter, *proc_file, *program, *grants, *usermod;
+	const char *name, *letter, *proc_file, *program;
 };
 static const struct kind kinds[2] = {
-	{ "uid", "u", "uid_map", "newuidmap", "/etc/subuid", "--add-subuids" },
-	{ "gid", "g", "gid_map", "newgidmap", "/etc/subgid", "--add-subgids" },
+	{ "uid", "u", "uid_map", "newuidmap" },
+	{ "gid", "g", "gid_map", "newgidmap" },
 };
 
 static void describe(const struct idmap_range *r, char text[64])
@@ -140,52 +142,8 @@ static int write_directly(const struct idmap *m, bool gid, pid_t pid)
 	return io_write_value(AT_FDCWD, path, buf_str(&text));
 }
 
-/* Name of the calling user as it stands in /etc/subuid; the number where he has no name. */
-static void user_name(char *name, size_t size)
-{
-	char room[4096];
-	struct passwd pw, *found = NULL;
-
-	if (getpwuid_r(getuid(), &pw, room, sizeof(room), &found) == 0 && found && strlen(found->pw_name) < size)
-		(void)stpcpy(name, found->pw_name);
-	else
-		(void)snprintf(name, size, "%u", getuid());
-}
-
-struct span {
-	uint64_t first, count;
-};
-struct spans {
-	VEC(struct span);
-};
-
-/* "name:first:count" lines of this user; lines that are not understood grant nothing. */
-static int read_grants(const struct kind *k, const char *user, struct spans *grants)
-{
-	auto_strv struct strv lines = { 0 };
-	auto_free char *text = NULL;
-	char number[16];
-	int r = io_read_file(AT_FDCWD, k->grants, SUBID_FILE_MAX, &text, NULL, NULL);
-
-	if (r < 0)
-		return r;
-	(void)snprintf(number, sizeof(number), "%u", getuid());
-	r = strv_split(&lines, text, "\n");
-	for (size_t i = 0; i < lines.n && r == 0; i++) {
-		auto_strv struct strv f = { 0 };
-		struct span s;
-
-		r = strv_split(&f, lines.v[i], ":");
-		if (r < 0 || f.n != 3 || (strcmp(f.v[0], user) != 0 && strcmp(f.v[0], number) != 0) ||
-		    num_u64(f.v[1], 10, UINT32_MAX, &s.first) < 0 || num_u64(f.v[2], 10, UINT32_MAX, &s.count) < 0)
-			continue;
-		r = VEC_PUSH(grants, s);
-	}
-	return r;
-}
-
 /* True if grants, together, cover the whole range; one id of the user's own needs none. */
-static bool is_granted(const struct spans *grants, const struct idmap_range *r, uint64_t own)
+static bool is_granted(const struct subids *grants, const struct idmap_range *r, uint64_t own)
 {
 	uint64_t at = r->hostid, end = at + r->range;
 	bool moved = true;
@@ -195,10 +153,10 @@ static bool is_granted(const struct spans *grants, const struct idmap_range *r, 
 	while (at < end && moved) {
 		moved = false;
 		for (size_t i = 0; i < grants->n; i++) {
-			const struct span *s = &grants->v[i];
+			const struct subid_range *s = &grants->v[i];
 
-			if (at >= s->first && at < s->first + s->count) {
-				at = s->first + s->count;
+			if (at >= s->first && at < (uint64_t)s->first + s->count) {
+				at = (uint64_t)s->first + s->count;
 				moved = true;
 			}
 		}
@@ -206,28 +164,58 @@ static bool is_granted(const struct spans *grants, const struct idmap_range *r, 
 	return at >= end;
 }
 
+/* The helper that is found must have a right of its own. */
+static int check_helper(const char *program, struct err **e)
+{
+	static const char *const dirs[] = { "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin" };
+	char path[64];
+	struct statvfs v;
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", dirs[i], program);
+		if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+			continue;
+		if (((st.st_mode & S_ISUID) && st.st_uid == 0) ||
+		    getxattr(path, "security.capability", NULL, 0) > 0) {
+			if (statvfs(path, &v) < 0 || !(v.f_flag & ST_NOSUID))
+				return 0;
+		}
+		return err_idmap_helper_powerless(e, path);
+	}
+	return 0;
+}
+
 /* Says which range the helper refused, if it can be told from the file; else leaves its own words. */
 static int explain_refusal(const struct idmap *m, bool gid, int r, struct err **e)
 {
 	const struct kind *k = &kinds[gid];
-	struct spans grants = { 0 };
-	char user[256];
+	auto_err struct err *mine = NULL;
+	struct subids grants = { 0 };
+	char user[SUBID_USER_MAX];
 
 	if (!e || !*e || err_is(*e, "program-missing"))
 		return r;
-	user_name(user, sizeof(user));
-	if (read_grants(k, user, &grants) == 0)
+	subid_user(user);
+	if (subid_read(gid, &grants, NULL) == 0)
 		for (size_t i = 0; i < m->n; i++) {
 			const struct idmap_range *range = &m->v[i];
 
 			if (range->gid != gid || is_granted(&grants, range, gid ? getgid() : getuid()))
 				continue;
 			r = err_idmap_not_granted(e, k->name, range->hostid, range->hostid + range->range - 1, user,
-						  k->grants, k->usermod);
+						  subid_file(gid), subid_option(gid));
 			r = err_at(e, r, range->at);
-			break;
+			VEC_DONE(&grants);
+			return r;
 		}
 	VEC_DONE(&grants);
+	(void)check_helper(k->program, &mine);
+	if (mine) {
+		r = -EPERM;
+		err_free(*e);
+		*e = take_ptr(mine);
+	}
 	return r;
 }
 
@@ -269,34 +257,91 @@ static int write_one(const struct idmap *m, bool gid, pid_t pid, struct err **e)
 	return r < 0 ? err_set(e, -r, NULL, "cannot write /proc/%d/%s", pid, kinds[gid].proc_file) : 0;
 }
 
+static bool has_kind(const struct idmap *m, bool gid)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (m->v[i].gid == gid)
+			return true;
+	return false;
+}
+
 int idmap_write(const struct idmap *m, pid_t pid, struct err **e)
 {
-	int r = write_one(m, true, pid, e);
+	int r = has_kind(m, true) ? write_one(m, true, pid, e) : 0;
 
-	if (r == 0)
+	if (r == 0 && has_kind(m, false))
 		r = write_one(m, false, pid, e);
 	return err_wrap(e, r, "mapping ids");
 }
 
+/* The child's half of fork_mapped: makes the namespaces, waits for the map. */
+static int enter_unmapped(uint64_t flags, int sock, struct err **e)
+{
+	char c = 0;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (unshare((int)flags) < 0)
+		return ns_userns_refused(errno, e);
+	if (socket_send(sock, &c, 1, NULL, 0, false) < 0 || socket_recv_packet(sock, &c, 1, NULL, 0, NULL, -1) != 1)
+		_exit(EXIT_FAILURE);
+	return 0;
+}
+
+/* The answer of the child: fn's value, then the chain of its error. */
+struct answer {
+	int32_t value;
+	char frame[ERR_FRAME_MAX];
+};
+
+static int send_answer(int sock, int value, const struct err *e)
+{
+	struct answer a = { .value = value };
+	size_t n = value < 0 && e ? err_pack(e, a.frame) : 0;
+
+	return socket_send(sock, &a, offsetof(struct answer, frame) + n, NULL, 0, false);
+}
+
+/* What the child sent instead of what was expected. */
+static int take_answer(const struct answer *a, size_t n, struct err **e)
+{
+	struct err *theirs = n > offsetof(struct answer, frame) ?
+				     err_unpack(a->frame, n - offsetof(struct answer, frame)) : NULL;
+
+	if (!theirs)
+		return err_set(e, -a->value, NULL, "the process that ran as root of the user namespace failed");
+	if (e)
+		err_free(take_ptr(*e));
+	err_move(e, theirs);
+	return a->value;
+}
+
 /* A child in a new user namespace (and others of flags). The parent returns when the map is written,
  * the child (with 0) when the parent then sends something; it ends by itself when the parent is gone. */
-static pid_t clone_mapped(const struct idmap *m, uint64_t flags, int sv[2], struct err **e)
+static pid_t fork_mapped(const struct idmap *m, uint64_t flags, int sv[2], struct err **e)
 {
-	pid_t pid = proc_clone(flags, -1, NULL, e);
+	pid_t pid = proc_fork(e);
+	struct err *mine = NULL;
+	struct answer a;
+	ssize_t n;
 	int r;
-	char c;
 
 	if (pid < 0)
 		return pid;
 	if (pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 		fd_replace(&sv[0], -EBADF);
-		if (socket_recv_packet(sv[1], &c, 1, NULL, 0, NULL, -1) != 1)
-			_exit(EXIT_FAILURE);
+		r = enter_unmapped(flags, sv[1], &mine);
+		if (r < 0)
+			_exit(send_answer(sv[1], r, mine) < 0);
 		return 0;
 	}
 	fd_replace(&sv[1], -EBADF);
-	r = idmap_write(m, pid, e);
+	n = socket_recv_packet(sv[0], &a, sizeof(a), NULL, 0, NULL, -1);
+	if (n == 1)
+		r = idmap_write(m, pid, e);
+	else if (n >= (ssize_t)offsetof(struct answer, frame))
+		r = take_answer(&a, (size_t)n, e);
+	else
+		r = err_set(e, EIO, NULL, "the process that was to make a user namespace died");
 	if (r == 0)
 		return pid;
 	(void)kill(pid, SIGKILL);
@@ -319,7 +364,7 @@ int idmap_userns_fd(const struct idmap *m, struct err **e)
 
 	if (r < 0)
 		return r;
-	pid = clone_mapped(m, CLONE_NEWUSER, sv, e);
+	pid = fork_mapped(m, CLONE_NEWUSER, sv, e);
 	if (pid == 0)
 		_exit(EXIT_SUCCESS);
 	if (pid < 0)
@@ -344,25 +389,14 @@ static int become_root(struct err **e)
 	return 0;
 }
 
-/* The answer of the child: fn's value, then the chain of its error. */
-struct answer {
-	int32_t value;
-	char frame[ERR_FRAME_MAX];
-};
-
 static attr_noreturn void run_in_child(int (*fn)(void *arg, struct err **e), void *arg, int sock)
 {
 	struct err *e = NULL;
-	struct answer a;
-	size_t n = 0;
 	int r = become_root(&e);
 
 	if (r == 0)
 		r = fn(arg, &e);
-	a.value = r;
-	if (r < 0 && e)
-		n = err_pack(e, a.frame);
-	_exit(socket_send(sock, &a, offsetof(struct answer, frame) + n, NULL, 0, false) < 0);
+	_exit(send_answer(sock, r, e) < 0);
 }
 
 int idmap_run(const struct idmap *m, int (*fn)(void *arg, struct err **e), void *arg, struct err **e)
@@ -375,7 +409,7 @@ int idmap_run(const struct idmap *m, int (*fn)(void *arg, struct err **e), void 
 
 	if (r < 0)
 		return r;
-	pid = clone_mapped(m, CLONE_NEWUSER | CLONE_NEWNS, sv, e);
+	pid = fork_mapped(m, CLONE_NEWUSER | CLONE_NEWNS, sv, e);
 	if (pid < 0)
 		return pid;
 	if (pid == 0)
@@ -386,15 +420,56 @@ int idmap_run(const struct idmap *m, int (*fn)(void *arg, struct err **e), void 
 	if (n < (ssize_t)offsetof(struct answer, frame))
 		return err_set(e, 0, NULL, "the process that ran as root of the user namespace died (wait status %d)",
 			       status);
-	if (a.value >= 0)
-		return a.value;
-	if (e) {
-		err_free(*e);
-		*e = err_unpack(a.frame, (size_t)n - offsetof(struct answer, frame));
-		if (!*e)
-			return err_set(e, -a.value, NULL, "the process that ran as root of the user namespace failed");
+	return a.value >= 0 ? a.value : take_answer(&a, (size_t)n, e);
+}
+
+/* The first id inside behind all ranges of the kind. */
+static uint32_t next_free(const struct idmap *m, bool gid)
+{
+	uint64_t next = 0;
+
+	for (size_t i = 0; i < m->n; i++)
+		if (m->v[i].gid == gid)
+			next = MAX(next, (uint64_t)m->v[i].nsid + m->v[i].range);
+	return next < UINT32_MAX ? (uint32_t)next : UINT32_MAX;
+}
+
+int idmap_add_self(struct idmap *m, uint32_t *ret_uid, uint32_t *ret_gid)
+{
+	for (int gid = 0; gid < 2; gid++) {
+		uint32_t own = gid ? getegid() : geteuid(), id = idmap_to_ns(m, gid, own);
+		struct idmap_range range = { .gid = gid, .nsid = next_free(m, gid), .hostid = own, .range = 1 };
+
+		if (id == UINT32_MAX && range.nsid != UINT32_MAX) {
+			id = range.nsid;
+			if (VEC_PUSH(m, range) < 0)
+				return -ENOMEM;
+		}
+		*(gid ? ret_gid : ret_uid) = id;
 	}
-	return a.value;
+	return 0;
+}
+
+int idmap_of_caller(struct idmap *m, uint32_t max, struct err **e)
+{
+	for (int gid = 0; gid < 2; gid++) {
+		struct subids all = { 0 };
+		int r = subid_read(gid, &all, e);
+		uint32_t at = 0;
+
+		for (size_t i = 0; i < all.n && at < max && r == 0; i++) {
+			struct idmap_range range = {
+				.gid = gid, .nsid = at, .hostid = all.v[i].first, .range = MIN(all.v[i].count, max - at)
+			};
+
+			at += range.range;
+			r = VEC_PUSH(m, range) < 0 ? err_no_memory(e) : 0;
+		}
+		VEC_DONE(&all);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 void idmap_done(struct idmap *m)

@@ -10,6 +10,9 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "base/io.h"
+#include "base/paths.h"
+
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x00000080
 #endif
@@ -65,4 +68,35 @@ int ns_is_shared(pid_t pid, enum ns_index ns)
 	if (stat(mine, &a) < 0 || stat(theirs, &b) < 0)
 		return -errno;
 	return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* Why user namespaces are refused: each a file that says so by its value. */
+static const struct obstacle {
+	const char *file, *value, *why, *remedy;
+} obstacles[] = {
+	{ "/proc/sys/kernel/unprivileged_userns_clone", "0",
+	  "the sysctl kernel.unprivileged_userns_clone of this host is 0",
+	  "as root: sysctl -w kernel.unprivileged_userns_clone=1 (and the same in /etc/sysctl.d to keep it)" },
+	{ "/proc/sys/user/max_user_namespaces", "0", "the sysctl user.max_user_namespaces of this host is 0",
+	  "as root: sysctl -w user.max_user_namespaces=15000 (and the same in /etc/sysctl.d to keep it)" },
+	{ "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1",
+	  "AppArmor of this host allows them only to programs with a profile that says so",
+	  "as root: cp " PATH_TEMPLATE_CONFIG "/apparmor-userns /etc/apparmor.d/lxc-userns && apparmor_parser -r "
+	  "/etc/apparmor.d/lxc-userns" },
+};
+
+int ns_userns_refused(int num, struct err **e)
+{
+	for (size_t i = 0; i < sizeof(obstacles) / sizeof(*obstacles); i++) {
+		const struct obstacle *o = &obstacles[i];
+		char value[32] = "";
+
+		if (io_read_line(AT_FDCWD, o->file, value, sizeof(value)) > 0 && strcmp(value, o->value) == 0)
+			return err_userns_forbidden(e, o->why, o->remedy);
+	}
+	if (num == ENOSPC)
+		return err_namespace_limit(e);
+	return err_userns_forbidden(e, "the kernel refuses it to this process",
+				    "check that it is not in a chroot, nor under a system call policy or a security "
+				    "module that denies it: dmesg may say which");
 }

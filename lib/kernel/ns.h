@@ -23,3 +23,5 @@ enum ns_index ns_by_name_nocase(const char *name);
 int ns_open(pid_t pid, enum ns_index ns, struct err **e);
 /* True if PID and the caller are in the same namespace; negative errno on failure. */
 int ns_is_shared(pid_t pid, enum ns_index ns);
+/* What a refused CLONE_NEWUSER (num) means on this host: the sysctl or module at fault, and the remedy. */
+int ns_userns_refused(int num, struct err **e);

@@ -27,6 +27,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "base/strv.h"
+#include "kernel/ns.h"
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U	/* Linux 6.3 */
@@ -54,10 +55,10 @@ static int clone_error(struct err **e, int num, uint64_t flags, int cgroup_fd)
 {
 	if (num == EAGAIN)
 		return err_process_limit(e);
+	if ((flags & CLONE_NEWUSER) && (num == EPERM || num == EACCES || num == ENOSPC))
+		return ns_userns_refused(num, e);
 	if ((num == ENOSPC || num == EUSERS) && (flags & NEW_NAMESPACES))
 		return err_namespace_limit(e);
-	if (num == EPERM && (flags & CLONE_NEWUSER))
-		return err_userns_forbidden(e);
 	if (num == EPERM && (flags & NEW_NAMESPACES))
 		return err_namespace_forbidden(e);
 	return err_set(e, num, NULL, "cannot create a process%s", cgroup_fd >= 0 ? " in its cgroup" : "");
@@ -88,6 +89,13 @@ pid_t proc_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd, struct err **e)
 	if (pid > 0 && ret_pidfd)
 		*ret_pidfd = pidfd;
 	return (pid_t)pid;
+}
+
+pid_t proc_fork(struct err **e)
+{
+	pid_t pid = fork();
+
+	return pid < 0 ? clone_error(e, errno, 0, -1) : pid;
 }
 
 int proc_pidfd_open(pid_t pid)

@@ -14,6 +14,9 @@
  * directory (CLONE_INTO_CGROUP); where the kernel refuses that, -errno of clone3 is returned and
  * the caller falls back. exit_signal is SIGCHLD unless flags has CLONE_PARENT. */
 pid_t proc_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd, struct err **e);
+/* The C library's fork, for a child that goes on to do more than system calls although the caller may
+ * have threads: there its locks are in order. Slower by the size of the caller. */
+pid_t proc_fork(struct err **e);
 int proc_pidfd_open(pid_t pid);			/* fd or -errno */
 int proc_pidfd_send(int pidfd, int sig);	/* 0 or -errno */
 /* Waits until the process behind pidfd is gone, at most timeout_ms (-1: no limit).

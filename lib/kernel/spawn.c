@@ -36,7 +36,8 @@ static const struct {
 	{ "qemu-nbd", "qemu-utils" },	   { "rbd", "ceph-common" },	     { "mkfs.ext4", "e2fsprogs" },
 	{ "mkfs.xfs", "xfsprogs" },	   { "mkfs.btrfs", "btrfs-progs" },  { "losetup", "mount" },
 	{ "ovs-vsctl", "openvswitch-switch" }, { "apparmor_parser", "apparmor" }, { "xz", "xz-utils" },
-	{ "mksquashfs", "squashfs-tools" }, { "dhclient", "isc-dhcp-client" }, { "udhcpc", "udhcpc" },
+	{ "mksquashfs", "squashfs-tools" }, { "pasta", "passt" },	     { "slirp4netns", "slirp4netns" },
+	{ "dhclient", "isc-dhcp-client" }, { "udhcpc", "udhcpc" },
 };
 
 static const char *package_of(const char *program)

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,6 +75,13 @@ static char *title(const struct launch_head *h)
 	return asprintf(&s, "[lxc monitor] %s %s", h->lxcpath, h->name) < 0 ? NULL : s;
 }
 
+static bool is_roots_alone(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && st.st_uid == 0 && !(st.st_mode & 022);
+}
+
 /* The supervisor runs from a read-only mount: a guest that reaches /proc/PID/exe cannot change it. */
 static int open_supervisor(struct err **e)
 {
@@ -81,7 +89,9 @@ static int open_supervisor(struct err **e)
 
 	if (access(SUPERVISOR, X_OK) < 0)
 		return err_supervisor_missing(e, SUPERVISOR);
-	fd = proc_safe_exe(SUPERVISOR, NULL);
+	/* Root's file is out of reach of an ordinary user's guest anyway; and a security module that knows it by
+	 * its path goes on to. */
+	fd = geteuid() != 0 && is_roots_alone(SUPERVISOR) ? -EPERM : proc_safe_exe(SUPERVISOR, NULL);
 	if (fd < 0)
 		fd = open(SUPERVISOR, O_PATH | O_CLOEXEC);
 	return fd < 0 ? err_supervisor_missing(e, SUPERVISOR) : fd;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -22,6 +23,7 @@
 #undef LOG_CATEGORY
 #define LOG_CATEGORY "monitor"
 #define STOP_FREEZE_MS 2000
+#define NET_RESTART_MS 2000
 
 int monitor_serve(struct run *r, struct err **e)
 {
@@ -155,6 +157,62 @@ int monitor_open_proxy(struct run *r, struct err **e)
 	if (rc == 0 && m->proxy)
 		rc = seccomp_proxy_start(m->proxy, m->loop, r->seccomp_fd, r->init_pid, SECCOMP_PROXY_TIMEOUT_MS, e);
 	return rc < 0 ? err_at(e, rc, r->conf->seccomp_proxy.at) : 0;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static int restart_network(struct loop *l, struct source *s, uint32_t events, void *arg)
+{
+	struct monitor *m = arg;
+	struct err *e = NULL;
+
+	m->net_source = NULL;
+	if (m->ending)
+		return 0;
+	if (net_helper_restart(m->r->net, m->r->init_pid, &e) < 0) {
+		auto_free char *line = err_line(e);
+
+		log_error(&m->r->log, "%s", line ? line : "the network's program cannot be started again");
+	}
+	err_free(e);
+	(void)monitor_save(m->r, NULL);
+	(void)monitor_watch_network(m->r, NULL);
+	return 0;
+}
+
+/* Again at once, but one that ends as soon as it has begun waits. */
+static int on_network_end(struct loop *l, struct source *s, uint32_t events, void *arg)
+{
+	struct monitor *m = arg;
+	bool quick = now_ms() - m->net_began < NET_RESTART_MS;
+
+	loop_remove(s);
+	m->net_source = NULL;
+	if (m->ending)
+		return 0;
+	log_warn(&m->r->log, "%s has ended and is started again", net_helper_name(m->r->net));
+	(void)loop_add_timer(m->loop, quick ? NET_RESTART_MS : 1, restart_network, m, &m->net_source, NULL);
+	return 0;
+}
+
+int monitor_watch_network(struct run *r, struct err **e)
+{
+	struct monitor *m = r->monitor;
+	int fd = net_helper_fd(r->net);
+
+	if (!net_has_helper(r->net) || m->net_source)
+		return 0;
+	/* None runs: an adopted container's has ended meanwhile, or it could not be started. */
+	if (fd < 0)
+		return loop_add_timer(m->loop, NET_RESTART_MS, restart_network, m, &m->net_source, e);
+	m->net_began = now_ms();
+	return loop_add(m->loop, fd, false, EPOLLIN, on_network_end, m, &m->net_source, e);
 }
 
 static int on_first(struct loop *l, struct source *s, uint32_t events, void *arg)

@@ -17,6 +17,8 @@ struct monitor {
 	struct freezing *freezing;	/* a freeze or thaw that is under way */
 	struct source *init_source;
 	struct source *client_source;	/* who waits for the start to be done */
+	struct source *net_source;	/* the end of the network's program */
+	uint64_t net_began;		/* when it was last started, ms */
 	int instance_fd;		/* directory of the state file */
 	bool cancelled;			/* the start was called off */
 	bool ending;			/* init is gone: nothing can be stopped any more */
@@ -38,6 +40,8 @@ void monitor_tell_fifo(struct run *r, enum lxc_state state);
 void monitor_tell_exit(struct run *r);
 /* Writes the state file. */
 int monitor_save(struct run *r, struct err **e);
+/* Has the loop start the network's program again when it ends. */
+int monitor_watch_network(struct run *r, struct err **e);
 /* Opens peer, log and ring of the console once init has left its terminals. */
 int monitor_open_console(struct run *r, struct err **e);
 /* Has the proxy of lxc.seccomp.notify.proxy answer the listener that init left. */

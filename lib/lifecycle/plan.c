@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,7 +172,8 @@ int plan_devices(struct run *r, struct err **e)
 	r->pty_max = (unsigned)c->pty_max.v;
 	r->has_devpts = r->storage && r->pty_max > 0;
 	r->want_console = r->storage && !(c->console_path.v && strcmp(c->console_path.v, "none") == 0);
-	r->console_from_host = !r->storage || r->pty_max <= 1;
+	/* The host's devpts has no node for a mapped root that an ordinary user could give away. */
+	r->console_from_host = !r->storage || (r->pty_max <= 1 && !r->caller_mounts);
 	/* An application in the foreground keeps pipes and files as they are; a terminal of the caller
 	 * never reaches the container: the console takes its place. */
 	for (int i = 0; i < 3; i++) {
@@ -221,6 +223,7 @@ int plan_make(struct run *r, struct err **e)
 	const struct conf *c = r->conf;
 	int rc;
 
+	r->caller_mounts = c->idmap.n && !caps_has(CAP_SYS_ADMIN);
 	if ((rc = plan_places(r, e)) < 0 || (rc = plan_log(r, e)) < 0 || (rc = conf_check(c, &r->log, e)) < 0 ||
 	    (rc = plan_argv(r, e)) < 0 || (rc = plan_idmap(r, e)) < 0 ||
 	    (rc = plan_namespaces(r, e)) < 0 || (rc = plan_caps(r, e)) < 0 ||
@@ -251,6 +254,18 @@ static void explain_namespaces(const struct run *r, struct buf *out)
 	buf_addc(out, '\n');
 }
 
+static void explain_nic(const struct run *r, const struct conf_net *n, struct buf *out)
+{
+	const char *link = n->link.v ? n->link.v : "none";
+
+	if (n->type == NET_USER)
+		link = net_helper_name(r->net) ? net_helper_name(r->net) : "none";
+	buf_addf(out, "network     lxc.net.%u, %s %s", n->index, n->type == NET_USER ? "user mode by" : "link", link);
+	for (size_t i = 0; i < n->publish.n; i++)
+		buf_addf(out, "%s %s", i ? "," : ", ports", n->publish.v[i].value);
+	buf_addc(out, '\n');
+}
+
 void plan_explain(const struct run *r, struct buf *out)
 {
 	auto_free char *argv = strv_join(&r->argv, " ");
@@ -270,8 +285,7 @@ void plan_explain(const struct run *r, struct buf *out)
 			 r->mounts.v[i].target, r->mounts.v[i].type,
 			 r->mounts.v[i].at.file ? r->mounts.v[i].at.file : "set", r->mounts.v[i].at.line);
 	for (size_t i = 0; i < r->conf->nets.n; i++)
-		buf_addf(out, "network     lxc.net.%u, link %s\n", r->conf->nets.v[i].index,
-			 r->conf->nets.v[i].link.v ? r->conf->nets.v[i].link.v : "none");
+		explain_nic(r, &r->conf->nets.v[i], out);
 	buf_addf(out, "cgroup      %s\n", cgroup_path(r->cgroups, NULL, false) ?
 					       cgroup_path(r->cgroups, NULL, false) :
 					       (cgroup_path(r->cgroups, "memory", false) ?

@@ -75,6 +75,7 @@ struct run {
 	bool born_in_cgroup;		/* the monitor was born in its v2 cgroup */
 	bool init_born;			/* so was init */
 	bool early_mounts;		/* the monitor prepares root and binds before init exists */
+	bool caller_mounts;		/* an ordinary user's: init clones mounts, while it is still him */
 	int share_fd[NS_COUNT];		/* lxc.namespace.share.* */
 
 	/* the run */

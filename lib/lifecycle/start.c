@@ -73,6 +73,10 @@ static bool wants_nnp(const struct run *r)
 {
 	return r->conf->no_new_privs.v;
 }
+static bool has_caller_mounts(const struct run *r)
+{
+	return r->caller_mounts;
+}
 static bool has_own_mounts(const struct run *r)
 {
 	return r->all_flags & CLONE_NEWNS;
@@ -98,6 +102,9 @@ static const struct step steps[] = {
 	{ SIDE_MONITOR, "setting limits of the first process", NULL, host_tune_init, NULL },
 
 	{ SIDE_INIT, "arming the death signal", NULL, init_arm, NULL },
+	/* Its user is still the caller, who may go where no mapped id may; its capabilities are those of the
+	 * new namespaces, in which the mounts are. */
+	{ SIDE_INIT, "opening the caller's files", has_caller_mounts, init_prepare_mounts, NULL },
 	{ SIDE_INIT, "becoming root of the user namespace", is_mapped, init_become_root, NULL },
 	{ SIDE_INIT, "making cgroup and time namespaces", has_late_namespaces, init_unshare, NULL },
 	{ SIDE_INIT, "mounting the root", has_own_mounts, init_mount_root, NULL },

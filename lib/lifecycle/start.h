@@ -34,6 +34,8 @@ void host_remove_payload(struct run *r);
 void host_retire(struct run *r);
 int host_open_shared(struct run *r, struct err **e);
 int host_prepare_mounts(struct run *r, struct err **e);
+/* Opens and clones root, binds and device nodes: in the monitor, or in init where that must do it. */
+int start_prepare_mounts(struct run *r, struct err **e);
 int host_make_init(struct run *r, struct err **e);
 void host_kill_init(struct run *r);
 int host_map_ids(struct run *r, struct err **e);
@@ -47,6 +49,7 @@ int host_take_terminals(struct run *r, struct err **e);
 
 /* Rows of init (start_rootfs.c, start_dev.c, start_identity.c). */
 int init_arm(struct run *r, struct err **e);
+int init_prepare_mounts(struct run *r, struct err **e);
 int init_become_root(struct run *r, struct err **e);
 int init_unshare(struct run *r, struct err **e);
 int init_mount_root(struct run *r, struct err **e);

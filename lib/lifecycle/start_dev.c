@@ -126,7 +126,8 @@ static int mount_devpts(struct run *r, int dev, struct err **e)
 		return err_root_target_symlink(e, "dev/pts");
 	for (int with_gid = 1; with_gid >= 0; with_gid--) {
 		(void)snprintf(options, sizeof(options), "%snewinstance,ptmxmode=0666,mode=0620,max=%u",
-			       with_gid ? "gid=5," : "", r->pty_max + r->tty_count);
+			       with_gid ? "gid=5," : "",
+			       r->pty_max + r->tty_count + (r->caller_mounts && r->pty_max <= 1));
 		err_free(mine);
 		mine = NULL;
 		fd = mount_new("devpts", "devpts", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, &mine);
@@ -255,7 +256,7 @@ int init_terminals(struct run *r, struct err **e)
 	dev = open_dev(r, e);
 	if (dev < 0)
 		return r->autodev || r->want_console || r->tty_count ? dev : 0;
-	if (r->pty_max + r->tty_count > 0) {
+	if (r->pty_max + r->tty_count > 0 || (r->want_console && !r->console_from_host)) {
 		devpts = mount_devpts(r, dev, e);
 		if (devpts < 0)
 			return devpts;

@@ -91,7 +91,8 @@ int host_console(struct run *r, struct err **e)
 		return err_set(e, errno, NULL, "cannot set the mode of the console");
 	if (run_is_mapped(r)) {
 		uid = idmap_to_host(&r->idmap, false, 0);
-		if (uid != UINT32_MAX && fchown(r->console.pts, uid, (gid_t)-1) < 0)
+		/* An ordinary user cannot give it away; then it is used by descriptor only. */
+		if (uid != UINT32_MAX && fchown(r->console.pts, uid, (gid_t)-1) < 0 && !r->caller_mounts)
 			return err_set(e, errno, NULL, "cannot give the console to uid %u", uid);
 	}
 	if (!r->storage)
@@ -208,6 +209,11 @@ int host_open_shared(struct run *r, struct err **e)
 
 int host_prepare_mounts(struct run *r, struct err **e)
 {
+	return r->caller_mounts ? 0 : start_prepare_mounts(r, e);
+}
+
+int start_prepare_mounts(struct run *r, struct err **e)
+{
 	int rc = 0;
 
 	if (run_is_mapped(r) && r->autodev)
@@ -262,12 +268,6 @@ static int clone_init(struct run *r, struct err **e)
 		err_free(mine);
 		mine = NULL;
 		pid = proc_clone(flags, -1, &r->init_pidfd, &mine);
-	}
-	if (pid < 0 && (flags & CLONE_NEWUSER)) {
-		auto_free char *why = err_line(mine);
-
-		err_free(mine);
-		return err_no_user_namespace(e, why ? why : "the kernel refuses");
 	}
 	if (pid < 0)
 		err_move(e, mine);
@@ -403,6 +403,8 @@ int host_make_network(struct run *r, struct err **e)
 	int rc = hooks_environment(r, false, &env, e);
 
 	net_set_runner(r->net, hooks_spawn, r);
+	if (r->application)
+		net_set_application(r->net);
 	if (rc == 0)
 		rc = net_create(r->net, r->ns_fd[NS_NET], r->init_pid, env.v, e);
 	if (rc == 0)

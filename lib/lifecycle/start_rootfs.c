@@ -46,6 +46,11 @@ static int use_host_root(struct run *r, struct err **e)
 	return 0;
 }
 
+int init_prepare_mounts(struct run *r, struct err **e)
+{
+	return start_prepare_mounts(r, e);
+}
+
 int init_mount_root(struct run *r, struct err **e)
 {
 	const char *where = r->conf->rootfs_mount.v;

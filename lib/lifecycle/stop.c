@@ -123,6 +123,8 @@ void stop_run(struct monitor *m)
 	m->ending = true; /* hooks at the end have a limit; a stop request cannot call them off */
 	m->cancelled = false;
 	monitor_tell_exit(r);
+	loop_remove(m->net_source);
+	m->net_source = NULL;
 	host_remove_network(r);
 	(void)monitor_set_state(r, STATE_STOPPING, NULL);
 	run_stop_hooks(r);

@@ -363,6 +363,8 @@ static int stay(struct supervisor *s, struct err **e)
 	struct run *r = m->r;
 	int rc = loop_add(m->loop, r->init_pidfd, false, EPOLLIN, on_init_end, m, &m->init_source, e);
 
+	if (rc == 0)
+		rc = monitor_watch_network(r, e);
 	/* A container that is adopted may be frozen. */
 	if (rc == 0)
 		rc = monitor_set_state(r, cgroup_is_frozen(r->cgroups) ? STATE_FROZEN : STATE_RUNNING, e);

@@ -159,10 +159,15 @@ static int resolve_fixed(struct net_run *n, struct nic *i, const char *wanted, s
 	return 0;
 }
 
+static bool has_name(const struct nic *i)
+{
+	return i->type->has_device || i->conf->type == NET_USER;
+}
+
 int names_resolve(struct net_run *n, struct err **e)
 {
 	for (size_t k = 0; k < n->n; k++) {
-		int r = n->v[k].type->has_device ? resolve_fixed(n, &n->v[k], wanted_name(&n->v[k]), e) : 0;
+		int r = has_name(&n->v[k]) ? resolve_fixed(n, &n->v[k], wanted_name(&n->v[k]), e) : 0;
 
 		if (r < 0)
 			return r;
@@ -171,7 +176,7 @@ int names_resolve(struct net_run *n, struct err **e)
 		struct nic *i = &n->v[k];
 		int r = 0;
 
-		if (i->type->has_device && !*i->name)
+		if (has_name(i) && !*i->name)
 			r = resolve_template(n, i, wanted_name(i), e);
 		if (r < 0)
 			return r;

@@ -32,6 +32,7 @@ const struct nic_type nic_types[] = {
 		       .plan = child_plan, .create = child_create, .undo = child_undo },
 	[NET_PHYS] = { .word = "phys", .needs_link = true, .has_device = true,
 		       .plan = phys_plan, .create = phys_create, .undo = phys_undo },
+	[NET_USER] = { .word = "user", .plan = user_plan, .create = user_create, .undo = user_undo },
 };
 
 bool net_wants_namespace(const struct conf *c)
@@ -54,8 +55,11 @@ void net_free(struct net_run *n)
 {
 	if (!n)
 		return;
-	for (size_t k = 0; k < n->n; k++)
+	for (size_t k = 0; k < n->n; k++) {
 		strv_done(&n->v[k].altnames);
+		fd_close(n->v[k].helper_fd);
+		fd_close(n->v[k].helper_log);
+	}
 	VEC_DONE(n);
 	free(n);
 }
@@ -72,7 +76,7 @@ static int collect(struct net_run *n, struct err **e)
 {
 	for (size_t k = 0; k < n->conf->nets.n; k++) {
 		const struct conf_net *c = &n->conf->nets.v[k];
-		struct nic i = { .conf = c };
+		struct nic i = { .conf = c, .helper_fd = -EBADF, .helper_log = -EBADF };
 
 		if (!c->type_set || c->type == NET_INVALID)
 			return err_at(e, err_net_type_unset(e, c->index), c->at);
@@ -91,7 +95,7 @@ static int plan_one(struct net_run *n, struct nic *i, struct netlink *nl, struct
 
 	if (i->conf->type == NET_NONE)
 		return 0;
-	r = plan_common(n, i, nl, e);
+	r = i->conf->type == NET_USER ? 0 : plan_common(n, i, nl, e);
 	if (r < 0)
 		return r;
 	r = i->type->plan(n, i, nl, e);
@@ -201,4 +205,49 @@ void net_destroy(struct net_run *n, int netns_fd, char *const *envp)
 	for (size_t k = n->n; k-- > 0;)
 		destroy_one(n, &n->v[k], &nl, netns_fd, envp);
 	n->restored = false;
+}
+
+void net_set_application(struct net_run *n)
+{
+	n->application = true;
+}
+
+/* The nic that a program serves; NULL: none. */
+static struct nic *user_nic(const struct net_run *n)
+{
+	for (size_t k = 0; n && k < n->n; k++)
+		if (n->v[k].conf->type == NET_USER)
+			return &n->v[k];
+	return NULL;
+}
+
+bool net_has_helper(const struct net_run *n)
+{
+	return user_nic(n);
+}
+
+int net_helper_fd(const struct net_run *n)
+{
+	const struct nic *i = user_nic(n);
+
+	return i ? i->helper_fd : -EBADF;
+}
+
+int net_helper_restart(struct net_run *n, pid_t init_pid, struct err **e)
+{
+	n->init_pid = init_pid;
+	return user_restart(n, user_nic(n), e);
+}
+
+const char *net_helper_name(const struct net_run *n)
+{
+	const struct nic *i = user_nic(n);
+
+	return i ? user_program_name(i) : NULL;
+}
+
+enum conf_net_type net_for_caller(char **ret_link)
+{
+	*ret_link = NULL;
+	return user_is_possible() ? NET_USER : NET_EMPTY;
 }

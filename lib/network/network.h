@@ -49,3 +49,15 @@ int net_restore(const struct conf *c, const char *text, struct log *l, struct ne
 int net_list_interfaces(int netns_fd, struct strv *names, struct err **e);
 int net_list_addresses(int netns_fd, const char *ifname, int family, int scope, struct strv *addrs,
 		       struct err **e);
+/* Before net_create: nothing in the container will ask for an address by itself. */
+void net_set_application(struct net_run *n);
+/* User-mode networking: a program serves the container's nic. */
+bool net_has_helper(const struct net_run *n);
+/* Its pidfd (borrowed), readable when it has ended; -EBADF: none runs. */
+int net_helper_fd(const struct net_run *n);
+int net_helper_restart(struct net_run *n, pid_t init_pid, struct err **e);
+/* "pasta"; NULL: none. */
+const char *net_helper_name(const struct net_run *n);
+/* What an ordinary user's container can have: NET_VETH with the bridge in *ret_link (new), NET_USER, or
+ * NET_EMPTY. */
+enum conf_net_type net_for_caller(char **ret_link);

@@ -34,6 +34,8 @@ struct nic_type {
 	void (*undo)(struct net_run *n, struct nic *i, struct netlink *nl, int netns_fd);
 };
 
+enum user_program { USER_PASTA, USER_SLIRP };
+
 struct nic {
 	const struct conf_net *conf;	/* borrowed from the conf of the run */
 	const struct nic_type *type;
@@ -48,6 +50,12 @@ struct nic {
 	int host_index;			/* of the host end, or of a physical device; 0: nothing is made */
 	int inside_index;		/* phys: its number in the container */
 	struct strv altnames;		/* phys: taken off while it is away; link has the rest to restore */
+	/* user: the program that carries the packets */
+	enum user_program program;
+	pid_t helper;			/* 0: none */
+	uint64_t helper_start;		/* with the pid it names one process */
+	int helper_fd, helper_log;	/* pidfd; what it says */
+	bool helper_is_child;
 	bool made;			/* there is something to undo */
 	bool proxied;			/* l2proxy entries were added */
 	bool script_ran;		/* script.up succeeded, script.down is due */
@@ -60,6 +68,8 @@ struct net_run {
 	net_runner runner;		/* NULL: spawn_run */
 	void *runner_arg;
 	bool any_up;
+	bool application;		/* no guest that would ask for an address by itself */
+	pid_t init_pid;			/* user: whose namespaces */
 	bool restored;			/* by another monitor, which may have died between two steps */
 };
 
@@ -89,6 +99,8 @@ bool net_is_privileged(void);
 
 /* plan.c: what every type shares. */
 int plan_common(struct net_run *n, struct nic *i, struct netlink *nl, struct err **e);
+/* What does not depend on a link: hwaddr, mtu, addresses. */
+int plan_values(struct net_run *n, struct nic *i, struct netlink *nl, struct err **e);
 /* script.c: runs script.up or script.down. */
 int script_run(const struct net_run *n, struct nic *i, bool up, char *const *envp, struct err **e);
 /* ovs.c: Open vSwitch through its own program. */
@@ -112,3 +124,13 @@ int phys_plan(struct net_run *n, struct nic *i, struct netlink *nl, struct err *
 int phys_create(struct net_run *n, struct nic *i, struct netlink *nl, const struct nic_target *t,
 		struct err **e);
 void phys_undo(struct net_run *n, struct nic *i, struct netlink *nl, int netns_fd);
+
+/* user.c */
+bool user_is_possible(void);
+int user_plan(struct net_run *n, struct nic *i, struct netlink *nl, struct err **e);
+int user_create(struct net_run *n, struct nic *i, struct netlink *nl, const struct nic_target *t, struct err **e);
+void user_undo(struct net_run *n, struct nic *i, struct netlink *nl, int netns_fd);
+int user_restart(struct net_run *n, struct nic *i, struct err **e);
+/* After net_restore: watches the program if it still runs. */
+void user_adopt(struct nic *i);
+const char *user_program_name(const struct nic *i);

@@ -225,6 +225,17 @@ static int plan_link(struct nic *i, struct netlink *nl, struct err **e)
 	return r < 0 ? nic_fault(e, r, i, "link", s->at) : 0;
 }
 
+int plan_values(struct net_run *n, struct nic *i, struct netlink *nl, struct err **e)
+{
+	int r = plan_mac(i, e);
+
+	if (r == 0)
+		r = plan_mtu(i, e);
+	if (r == 0)
+		r = plan_addresses(i, &i->conf->ipv4, "ipv4.address", e);
+	return r == 0 ? plan_addresses(i, &i->conf->ipv6, "ipv6.address", e) : r;
+}
+
 int plan_common(struct net_run *n, struct nic *i, struct netlink *nl, struct err **e)
 {
 	int r = 0;
@@ -233,13 +244,7 @@ int plan_common(struct net_run *n, struct nic *i, struct netlink *nl, struct err
 		return nic_fault(e, err_net_not_privileged(e, i->type->word), i, "type", i->conf->at);
 	r = plan_link(i, nl, e);
 	if (r == 0)
-		r = plan_mac(i, e);
-	if (r == 0)
-		r = plan_mtu(i, e);
-	if (r == 0)
-		r = plan_addresses(i, &i->conf->ipv4, "ipv4.address", e);
-	if (r == 0)
-		r = plan_addresses(i, &i->conf->ipv6, "ipv6.address", e);
+		r = plan_values(n, i, nl, e);
 	if (r == 0)
 		r = plan_gateway(n, i, nl, AF_INET, e);
 	if (r == 0)

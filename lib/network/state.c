@@ -54,6 +54,11 @@ int net_save(const struct net_run *n, struct buf *b)
 		add_number(b, "mtu", i->link.mtu);
 		add_mac(b, "mac", i->link.mac);
 		add_mac(b, "burnt", i->link.burnt_in);
+		if (i->helper) {
+			buf_addf(b, " start=%llu", (unsigned long long)i->helper_start);
+			add_number(b, "helper", (unsigned)i->helper);
+			add_number(b, "slirp", i->program == USER_SLIRP);
+		}
 		add_number(b, "ovs", i->ovs);
 		add_number(b, "made", i->made);
 		add_number(b, "proxied", i->proxied);
@@ -103,7 +108,11 @@ static int take_number(struct nic *i, const char *key, const char *value)
 
 	if (r < 0 || v > INT32_MAX)
 		return -EINVAL;
-	if (STREQ(key, "index"))
+	if (STREQ(key, "helper"))
+		i->helper = (pid_t)v;
+	else if (STREQ(key, "slirp"))
+		i->program = v ? USER_SLIRP : USER_PASTA;
+	else if (STREQ(key, "index"))
 		i->host_index = (int)v;
 	else if (STREQ(key, "inside"))
 		i->inside_index = (int)v;
@@ -133,6 +142,8 @@ static int take_word(struct nic *i, char *word)
 		return -EINVAL;
 	if (STREQ(word, "name"))
 		return take_ifname(i->name, value);
+	if (STREQ(word, "start"))
+		return num_u64(value, 10, UINT64_MAX, &i->helper_start);
 	if (STREQ(word, "host"))
 		return take_ifname(i->host, value);
 	if (STREQ(word, "mac"))
@@ -172,7 +183,7 @@ static int collect(struct net_run *n)
 {
 	for (size_t k = 0; k < n->conf->nets.n; k++) {
 		const struct conf_net *c = &n->conf->nets.v[k];
-		struct nic i = { .conf = c };
+		struct nic i = { .conf = c, .helper_fd = -EBADF, .helper_log = -EBADF };
 
 		if (!c->type_set || c->type == NET_INVALID)
 			continue;
@@ -206,6 +217,9 @@ int net_restore(const struct conf *c, const char *text, struct log *l, struct ne
 			return err_set(e, -r, NULL, "the saved network state has a line \"%s\" that does not fit the configuration",
 				       lines.v[k]);
 	}
+	for (size_t k = 0; k < n->n; k++)
+		if (n->v[k].conf->type == NET_USER)
+			user_adopt(&n->v[k]);
 	*ret = take_ptr(n);
 	return 0;
 }
@@ -226,6 +240,9 @@ int net_publish(const struct net_run *n, struct conf *c)
 			r = str_set(&to->name.v, i->name);
 		if (r == 0 && i->conf->type == NET_VETH && *i->host)
 			r = str_set(&to->veth_pair.v, i->host);
+		/* What there is of a link. */
+		if (r == 0 && i->conf->type == NET_USER)
+			r = str_set(&to->link.v, user_program_name(i));
 		if (r < 0)
 			return r;
 	}

@@ -44,8 +44,12 @@ int seccomp_cache_open(const char *dir, struct log *l)
 		return -ENOENT;
 	/* Neither the directory nor the one above it may be a link of somebody's. */
 	parent = open(above, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (parent < 0)
+	if (parent < 0 || fstat(parent, &st) < 0)
 		return -errno;
+	if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & 022)) {
+		log_info(l, "%s is not ours alone and gets no cache of seccomp programs", above);
+		return -EPERM;
+	}
 	if (mkdirat(parent, slash + 1, 0700) < 0 && errno != EEXIST)
 		log_debug(l, "cannot create %s: %s", dir, strerror(errno));
 	fd = openat(parent, slash + 1, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/compiler.h"
 #include "base/path.h"
+#include "kernel/idmap.h"
 #include "kernel/mountinfo.h"
 #include "kernel/openat.h"
 #include "storage/storage.h"
@@ -238,7 +239,7 @@ int storage_no_mounts(int fd, struct err **e)
 	return 0;
 }
 
-int storage_rmtree(int parent_fd, const char *name, struct err **e)
+static int remove_tree(int parent_fd, const char *name, struct err **e)
 {
 	struct removal rm = { .top = -EBADF, .e = e };
 	auto_close int top = -EBADF;
@@ -263,4 +264,45 @@ int storage_rmtree(int parent_fd, const char *name, struct err **e)
 		return r;
 	r = unlink_one(parent_fd, name, AT_REMOVEDIR);
 	return r < 0 ? fail(&rm, parent_fd, name, r) : 0;
+}
+
+struct job {
+	int parent_fd;
+	const char *name;
+};
+
+static int remove_mapped(void *arg, struct err **e)
+{
+	const struct job *j = arg;
+
+	return remove_tree(j->parent_fd, j->name, e);
+}
+
+/* What an ordinary user's containers own he removes as root of a namespace with all his ids. What then
+ * remains, and why, the caller finds out himself. */
+static void remove_as_owner(int parent_fd, const char *name)
+{
+	struct job j = { parent_fd, name };
+	struct idmap m = { 0 };
+	uint32_t uid, gid;
+
+	if (idmap_of_caller(&m, UINT32_MAX - 1, NULL) == 0 && m.n && idmap_add_self(&m, &uid, &gid) == 0)
+		(void)idmap_run(&m, remove_mapped, &j, NULL);
+	idmap_done(&m);
+}
+
+int storage_rmtree(int parent_fd, const char *name, struct err **e)
+{
+	struct err *mine = NULL;
+	int r = remove_tree(parent_fd, name, &mine);
+
+	if ((r == -EACCES || r == -EPERM) && geteuid() != 0) {
+		err_free(take_ptr(mine));
+		remove_as_owner(parent_fd, name);
+		r = remove_tree(parent_fd, name, &mine);
+	}
+	if (r < 0)
+		err_move(e, take_ptr(mine));
+	err_free(mine);
+	return r;
 }

@@ -208,24 +208,51 @@ int storage_mount(struct storage *s, const struct conf *c, struct err **e)
 	return r < 0 ? err_wrap_at(e, r, c->rootfs_path.at, "mounting the root file system %s", s->source) : r;
 }
 
+struct gift {
+	int fd;
+	uint32_t uid, gid;
+};
+
+static int give(void *arg, struct err **e)
+{
+	const struct gift *g = arg;
+
+	if (fchownat(g->fd, "", g->uid, g->gid, AT_EMPTY_PATH) < 0)
+		return err_set(e, errno, NULL, "cannot give the root file system to %u:%u", g->uid, g->gid);
+	return 0;
+}
+
+/* An ordinary user gives it away as root of a namespace that has both owners. */
+static int give_mapped(int fd, struct idmap *m, struct err **e)
+{
+	struct gift g = { .fd = fd };
+	uint32_t uid, gid;
+
+	if (fchownat(fd, "", (uid_t)-1, getegid(), AT_EMPTY_PATH) < 0)
+		return err_set(e, errno, NULL, "cannot set the group of the root file system");
+	if (idmap_add_self(m, &uid, &gid) < 0)
+		return err_no_memory(e);
+	return idmap_run(m, give, &g, e);
+}
+
 int storage_give(int fd, const struct conf *c, struct err **e)
 {
+	struct gift g = { .fd = fd };
 	struct idmap m;
-	uint32_t uid, gid;
+	int r;
 
 	if (!c || !conf_is_mapped(c))
 		return 0;
 	if (conf_idmap(c, &m) < 0)
 		return err_no_memory(e);
-	uid = idmap_to_host(&m, false, 0);
-	gid = idmap_to_host(&m, true, 0);
+	g.uid = idmap_to_host(&m, false, 0);
+	g.gid = idmap_to_host(&m, true, 0);
+	if (g.uid == UINT32_MAX || g.gid == UINT32_MAX)
+		r = 0;
+	else
+		r = geteuid() != 0 ? give_mapped(fd, &m, e) : give(&g, e);
 	idmap_done(&m);
-	if (uid == UINT32_MAX || gid == UINT32_MAX)
-		return 0;
-	if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0)
-		return err_at(e, err_set(e, errno, NULL, "cannot give the root file system to %u:%u", uid, gid),
-			      c->idmap.v[0].at);
-	return 0;
+	return r < 0 ? err_at(e, r, c->idmap.v[0].at) : 0;
 }
 
 static int create_as(const char *type, const struct storage_spec *spec, const char *dir, const struct conf *c,

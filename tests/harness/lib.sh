@@ -229,6 +229,50 @@ sandbox() {
 	trap 'exit 143' TERM
 }
 
+# users NAME...: ordinary users with homes that nobody else may enter and 65536 ids each; "-" before a name: without
+# ids. "as NAME COMMAND..." runs something as one of them. A route leads out, as user-mode networking wants it, and /dev/net/tun is for everybody, as on any host.
+users() {
+	mkdir -p "$scratch/etc" "$scratch/dev" /run/user
+	mount -t tmpfs -o mode=0755 tmpfs /home
+	for users_file in passwd group shadow subuid subgid; do
+		cp -p "/etc/$users_file" "$scratch/etc/$users_file" 2>/dev/null || : >"$scratch/etc/$users_file"
+	done
+	users_id=61001
+	for users_name in "$@"; do
+		echo "${users_name#-}:x:$users_id:$users_id::/home/${users_name#-}:/bin/sh" >>"$scratch/etc/passwd"
+		echo "${users_name#-}:x:$users_id:" >>"$scratch/etc/group"
+		for users_file in subuid subgid; do
+			[ "$users_name" != "${users_name#-}" ] ||
+				echo "$users_name:$(((users_id - 61000) * 65536 + 1900000000)):65536" >>"$scratch/etc/$users_file"
+		done
+		install -d -m 0700 -o "$users_id" -g "$users_id" "/home/${users_name#-}" "/run/user/$users_id"
+		users_id=$((users_id + 1))
+	done
+	for users_file in passwd group shadow subuid subgid; do
+		[ ! -e "/etc/$users_file" ] || mount --bind "$scratch/etc/$users_file" "/etc/$users_file"
+	done
+	# as NAME COMMAND...: as that user, after a login. A program, so that "run" takes it too.
+	mkdir "$scratch/bin"
+	PATH=$scratch/bin:$PATH
+	cat >"$scratch/bin/as" <<-'END'
+	#!/bin/sh
+	name=$1 id=$(id -u "$1")
+	shift
+	exec setpriv --reuid "$id" --regid "$id" --init-groups env -i -C "/home/$name" HOME="/home/$name" USER="$name" \
+		XDG_RUNTIME_DIR="/run/user/$id" TERM=xterm PATH="$PATH" "$@"
+	END
+	chmod 0755 "$scratch" "$scratch/bin" "$scratch/bin/as"
+	mknod -m 0666 "$scratch/dev/tun" c 10 200
+	[ ! -e /dev/net/tun ] || mount --bind "$scratch/dev/tun" /dev/net/tun
+	ip link add out0 type veth peer name out1
+	ip addr add 192.0.2.10/24 dev out0
+	ip link set out0 up
+	ip link set out1 up
+	ip route add default via 192.0.2.1
+	mounts_before=$(cut -d ' ' -f 5 /proc/self/mountinfo | sort)
+	links_before=$(ip -o link | cut -d ' ' -f 2 | sort)
+}
+
 no_other_process() {
 	[ -z "$(other_processes)" ]
 }

@@ -3,7 +3,6 @@
 /* lxc-usernsexec - runs a command as root of a new user namespace. */
 #include <fcntl.h>
 #include <grp.h>
-#include <pwd.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,30 +14,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <lxc/lxcext.h>
+#include <lxc/version.h>
 
-#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/io.h"
 #include "base/num.h"
 #include "base/strv.h"
-#include "base/vec.h"
-#include "common/tool.h"
+#include "kernel/idmap.h"
+#include "kernel/ns.h"
+#include "kernel/proc.h"
+#include "kernel/subid.h"
 
 #define PROG "lxc-usernsexec"
-#define SUBID_MAX (4U << 20)
-
-struct range {
-	uint32_t inside, outside, count;
-};
-
-struct map {
-	VEC(struct range) uid, gid;
-};
 
 struct settings {
-	struct map map;
+	struct idmap map;
 	bool map_self;
 	uint32_t uid, gid;
 	char **command;
@@ -57,7 +47,7 @@ static int usage(FILE *out, int code)
 	      "Runs COMMAND, or /bin/sh, in a new user namespace.\n\n"
 	      "Options:\n"
 	      "  -m u|g|b:INSIDE:OUTSIDE:COUNT  map ids of users, groups or both; may be repeated;\n"
-	      "                                 without it, the caller's ranges of /etc/subuid and /etc/subgid\n"
+	      "                                 without it, all ranges that /etc/subuid and /etc/subgid grant\n"
 	      "  -s                             map the caller's own ids as well, behind the others\n"
 	      "  -u UID, -g GID                 ids inside; 0 if not given\n"
 	      "  -h                             show this help and exit\n",
@@ -67,137 +57,71 @@ static int usage(FILE *out, int code)
 }
 
 /* "b:0:100000:65536" */
-static int parse_map(struct map *m, const char *text, struct err **e)
+static int parse_map(struct idmap *m, const char *text, struct err **e)
 {
 	auto_strv struct strv words = { 0 };
-	struct range r;
+	struct idmap_range r = { .gid = false };
 
 	if (strv_split(&words, text, ":") < 0)
 		return err_no_memory(e);
 	if (words.n != 4 || strlen(words.v[0]) != 1 || !strchr("ugb", *words.v[0]) ||
-	    num_id(words.v[1], &r.inside) < 0 || num_id(words.v[2], &r.outside) < 0 ||
-	    num_id(words.v[3], &r.count) < 0 || r.count == 0 || UINT32_MAX - r.inside < r.count ||
-	    UINT32_MAX - r.outside < r.count)
+	    num_id(words.v[1], &r.nsid) < 0 || num_id(words.v[2], &r.hostid) < 0 ||
+	    num_id(words.v[3], &r.range) < 0 || r.range == 0 || UINT32_MAX - r.nsid < r.range ||
+	    UINT32_MAX - r.hostid < r.range)
 		return err_set(e, EINVAL, "usage", "option -m: '%s' is not u|g|b:INSIDE:OUTSIDE:COUNT", text);
-	if (*words.v[0] != 'g' && VEC_PUSH(&m->uid, r) < 0)
+	if (*words.v[0] != 'g' && VEC_PUSH(m, r) < 0)
 		return err_no_memory(e);
-	if (*words.v[0] != 'u' && VEC_PUSH(&m->gid, r) < 0)
+	r.gid = true;
+	if (*words.v[0] != 'u' && VEC_PUSH(m, r) < 0)
 		return err_no_memory(e);
 	return 0;
 }
 
-/* The first range that path grants to the user, at 0 inside. 1 found, 0 not. */
-static int granted_range(const char *path, const char *user, struct range *ret, struct err **e)
+static bool has_kind(const struct idmap *m, bool gid)
 {
-	auto_free char *text = NULL;
-	auto_strv struct strv lines = { 0 };
-	int r = io_read_file(AT_FDCWD, path, SUBID_MAX, &text, NULL, e);
+	for (size_t i = 0; i < m->n; i++)
+		if (m->v[i].gid == gid)
+			return true;
+	return false;
+}
 
-	if (r < 0)
-		return r;
-	if (strv_split(&lines, text, "\n") < 0)
-		return err_no_memory(e);
-	for (size_t i = 0; i < lines.n; i++) {
-		auto_strv struct strv words = { 0 };
+/* All ranges that the caller was granted, one behind the other. */
+static int default_map(struct idmap *m, struct err **e)
+{
+	int r = idmap_of_caller(m, UINT32_MAX - 1, e);
 
-		if (strv_split(&words, lines.v[i], ":") < 0)
-			return err_no_memory(e);
-		if (words.n == 3 && strcmp(words.v[0], user) == 0 && num_id(words.v[1], &ret->outside) == 0 &&
-		    num_id(words.v[2], &ret->count) == 0 && ret->count > 0) {
-			ret->inside = 0;
-			return 1;
-		}
+	for (int gid = 0; gid < 2 && r == 0; gid++) {
+		uint32_t first = subid_free(gid);
+		char user[SUBID_USER_MAX];
+
+		if (has_kind(m, gid))
+			continue;
+		subid_user(user);
+		r = err_subids_missing(e, user, subid_file(gid), subid_option(gid), first, first + 65535);
 	}
-	return 0;
-}
-
-static int default_map(struct map *m, struct err **e)
-{
-	const struct passwd *pw = getpwuid(getuid());
-	struct range u, g;
-	int r;
-
-	if (!pw)
-		return err_set(e, 0, NULL, "the user id %u has no name", (unsigned)getuid());
-	r = granted_range("/etc/subuid", pw->pw_name, &u, e);
-	if (r > 0)
-		r = granted_range("/etc/subgid", pw->pw_name, &g, e);
-	if (r < 0)
-		return r;
-	if (r == 0)
-		return err_subids_missing(e, pw->pw_name);
-	if (VEC_PUSH(&m->uid, u) < 0 || VEC_PUSH(&m->gid, g) < 0)
-		return err_no_memory(e);
-	return 0;
+	return r;
 }
 
 /* The first id inside behind the ranges that follow each other from 0 on. */
-static uint32_t first_free(const struct range *v, size_t n)
+static uint32_t first_free(const struct idmap *m, bool gid)
 {
 	uint32_t next = 0;
 
-	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < n; k++)
-			if (v[k].inside == next)
-				next += v[k].count;
+	for (size_t i = 0; i < m->n; i++)
+		for (size_t k = 0; k < m->n; k++)
+			if (m->v[k].gid == gid && m->v[k].nsid == next)
+				next += m->v[k].range;
 	return next;
 }
 
-static int add_self(struct map *m, struct err **e)
+static int add_self(struct idmap *m, struct err **e)
 {
-	struct range u = { first_free(m->uid.v, m->uid.n), getuid(), 1 };
-	struct range g = { first_free(m->gid.v, m->gid.n), getgid(), 1 };
+	struct idmap_range u = { .nsid = first_free(m, false), .hostid = getuid(), .range = 1 };
+	struct idmap_range g = { .gid = true, .nsid = first_free(m, true), .hostid = getgid(), .range = 1 };
 
-	if (VEC_PUSH(&m->uid, u) < 0 || VEC_PUSH(&m->gid, g) < 0)
+	if (VEC_PUSH(m, u) < 0 || VEC_PUSH(m, g) < 0)
 		return err_no_memory(e);
 	return 0;
-}
-
-/* newuidmap or newgidmap, which may write what the caller may not. */
-static int run_helper(const char *helper, pid_t pid, const struct range *v, size_t n, struct err **e)
-{
-	auto_strv struct strv argv = { 0 };
-	int status;
-	pid_t child;
-
-	if (strv_add(&argv, helper) < 0 || strv_addf(&argv, "%d", (int)pid) < 0)
-		return err_no_memory(e);
-	for (size_t i = 0; i < n; i++)
-		if (strv_addf(&argv, "%u", v[i].inside) < 0 || strv_addf(&argv, "%u", v[i].outside) < 0 ||
-		    strv_addf(&argv, "%u", v[i].count) < 0)
-			return err_no_memory(e);
-	child = fork();
-	if (child < 0)
-		return err_set(e, errno, NULL, "cannot fork");
-	if (child == 0) {
-		(void)execvp(helper, argv.v);
-		_exit(127);
-	}
-	while (waitpid(child, &status, 0) < 0)
-		if (errno != EINTR)
-			return err_set(e, errno, NULL, "cannot wait for %s", helper);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return 0;
-	return err_set(e, EPERM, "idmap_refused", "%s did not accept the map (exit status %d)", helper,
-		       WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-}
-
-static int write_map(const char *what, pid_t pid, const struct range *v, size_t n, struct err **e)
-{
-	auto_buf struct buf text = BUF_INIT(65536);
-	char path[64], helper[16];
-
-	if (n == 0)
-		return 0;
-	(void)snprintf(path, sizeof(path), "/proc/%d/%s_map", (int)pid, what);
-	(void)snprintf(helper, sizeof(helper), "new%smap", what);
-	for (size_t i = 0; i < n; i++)
-		buf_addf(&text, "%u %u %u\n", v[i].inside, v[i].outside, v[i].count);
-	if (!buf_ok(&text))
-		return err_no_memory(e);
-	if (geteuid() == 0 && io_write_value(AT_FDCWD, path, buf_str(&text)) == 0)
-		return 0;
-	return run_helper(helper, pid, v, n, e);
 }
 
 /* Inside, once the maps are there. Never returns. */
@@ -228,7 +152,7 @@ static int child(const struct settings *s, int sock)
 	char byte = 0;
 
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
-		err_set(&e, errno, NULL, "cannot make a user namespace");
+		(void)ns_userns_refused(errno, &e);
 	if (e)
 		return fail(e);
 	if (write(sock, &byte, 1) != 1 || read(sock, &byte, 1) != 1)
@@ -247,18 +171,16 @@ static int run(const struct settings *s)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock) < 0)
 		return fail((err_set(&e, errno, NULL, "cannot make a socket pair"), e));
-	pid = fork();
+	pid = proc_fork(&e);
 	if (pid < 0)
-		return fail((err_set(&e, errno, NULL, "cannot fork"), e));
+		return fail(e);
 	if (pid == 0) {
 		(void)close(sock[0]);
 		_exit(child(s, sock[1]));
 	}
 	(void)close(sock[1]);
 	if (read(sock[0], &byte, 1) == 1) {
-		r = write_map("uid", pid, s->map.uid.v, s->map.uid.n, &e);
-		if (r == 0)
-			r = write_map("gid", pid, s->map.gid.v, s->map.gid.n, &e);
+		r = idmap_write(&s->map, pid, &e);
 		if (r == 0 && write(sock[0], &byte, 1) != 1)
 			r = err_set(&e, errno, NULL, "cannot reach the child");
 	}
@@ -285,7 +207,7 @@ static int parse(struct settings *s, int argc, char **argv)
 	int c, r = 0;
 
 	if (argc == 2 && STREQ(argv[1], "--version")) {
-		printf("%s\ntiffin %s\n", lxc_get_version(), PACKAGE_VERSION);
+		printf("%s\ntiffin %s\n", LXC_VERSION, PACKAGE_VERSION);
 		return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 	}
 	while (r == 0 && (c = getopt(argc, argv, "+m:u:g:sh")) != -1) {
@@ -300,7 +222,7 @@ static int parse(struct settings *s, int argc, char **argv)
 		else
 			return usage(c == 'h' ? stdout : stderr, c == 'h' ? EXIT_SUCCESS : EXIT_FAILURE);
 	}
-	if (r == 0 && s->map.uid.n + s->map.gid.n == 0)
+	if (r == 0 && s->map.n == 0)
 		r = default_map(&s->map, &e);
 	if (r == 0 && s->map_self)
 		r = add_self(&s->map, &e);
@@ -313,11 +235,10 @@ int main(int argc, char *argv[])
 	struct settings s = { .uid = 0 };
 	int r;
 
-	tool_fill_stdio();
+	proc_fill_stdio();
 	r = parse(&s, argc, argv);
 	if (r < 0)
 		r = run(&s);
-	VEC_DONE(&s.map.uid);
-	VEC_DONE(&s.map.gid);
+	idmap_done(&s.map);
 	return r;
 }

@@ -1,0 +1,159 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Copyright (C) The Tiffin authors
+# Containers of ordinary users, who have a range of ids and nothing else: no configuration, no setuid program of
+# ours, a home that nobody else may enter.
+. "$top_srcdir/tests/harness/lib.sh"
+needs hostroot inst tools busybox userns newuidmap setpriv pasta dnsmasq script
+sandbox "$0"
+users alice bob -carol
+n=$tag
+home=/home/alice/.local/share/lxc
+
+state() {
+	as alice lxc-info -n "$n" -s -H 2>/dev/null | sed 's/^State:[[:blank:]]*//'
+}
+state_is() {
+	[ "$(state)" = "$1" ]
+}
+
+is "$(find "$TIFFIN_INST" -perm /6000)" "" "nothing that is installed is setuid or setgid"
+
+# Its own name is that of a build for this processor.
+# shellcheck disable=SC2329,SC2317 # through eventually
+pastas() {
+	pgrep -f '^pasta --foreground'
+}
+
+# ---- from nothing to nothing
+
+succeeds "create works without a configuration" as alice lxc-create -n "$n" -t busybox
+is "$(stat -c %a /home/alice)" 700 "the home is still closed"
+is "$(stat -c %a:%U "$home/$n")" 700:alice "so is the container's directory"
+base=$(stat -c %u "$home/$n/rootfs")
+is "$(sed -n 's/^alice:\([0-9]*\):.*/\1/p' /etc/subuid)" "$base" "its root belongs to the first granted id"
+like "$(cat "$home/$n/config")" "^lxc.idmap = u 0 $base 65536" "the map is in its configuration"
+like "$(cat "$home/$n/config")" "^lxc.net.0.type = user" "and the network"
+run as alice lxc-start -n "$n" --explain
+like "$out" "^ids +uid 0 is host $base, 65536 of them" "explain says which ids"
+like "$out" "^network +.*user.*pasta" "... and which network"
+like "$out" "^cgroup +none" "... and that there are no cgroups"
+succeeds "it starts" as alice lxc-start -n "$n"
+is "$(printf '%s\n' "$err" | grep -c cgroup)" 1 "one line says that there are no cgroups"
+pid=$(as alice lxc-info -n "$n" -p -H)
+is "$(stat -c %u "/proc/$pid")" "$base" "its init is the mapped root"
+is "$(as alice lxc-attach -n "$n" -- id -u)" 0 "attach is root inside"
+run as alice lxc-info -n "$n"
+like "$out" "^IDs: +0-65535 are $base-" "info says which ids"
+like "$out" "^Network: +pasta" "... and what carries its packets"
+is "$(as alice lxc-attach -n "$n" -- sh -c 'echo x >/root/made && cat /root/made')" x "it writes"
+is "$(stat -c %u "$home/$n/rootfs/root/made")" "$base" "as the mapped root"
+run as alice script -qec "timeout --foreground 3 lxc-console -n $n -t 1" /dev/null
+like "$out" "Connected to tty 1" "the console works"
+as alice lxc-attach -n "$n" -- reboot
+# shellcheck disable=SC2329,SC2317 # through eventually
+rebooted() {
+	[ "$(as alice lxc-info -n "$n" -p -H)" != "$pid" ] && state_is RUNNING
+}
+ok "reboot from inside works" eventually 20 rebooted
+fails 1 "freezing is refused for want of cgroups" as alice lxc-freeze -n "$n"
+succeeds "it stops" as alice lxc-stop -n "$n"
+is "$(pastas)" "" "and its network with it"
+fails 1 "a limit is refused" as alice lxc-start -n "$n" -s lxc.cgroup2.memory.max=64M
+like "$err" "lxc.cgroup2.memory.max cannot be applied: .*not writable" "... not ignored"
+printf 'lxc.idmap = u 0 %s 65536\nlxc.idmap = g 0 %s 65536\nlxc.net.0.type = user\n' "$base" "$base" >"$scratch/execute.conf"
+is "$(as alice lxc-execute -n "$n-x" -f "$scratch/execute.conf" -- id -u)" 0 "execute works"
+like "$(as alice lxc-execute -n "$n-x" -f "$scratch/execute.conf" -- ip -4 addr show dev eth0)" "inet 10.0.2.15/24" \
+	"with an address that needs no guest to ask for it"
+
+# ---- the network
+
+echo 'nameserver 127.0.0.1' >"$scratch/resolv"
+mount --bind "$scratch/resolv" /etc/resolv.conf
+dnsmasq --no-resolv --no-hosts --address=/there.test/192.0.2.10 --listen-address=127.0.0.1 --bind-interfaces \
+	--pid-file="$scratch/dns.pid" --user=root
+succeeds "it starts with published ports" as alice lxc-start -n "$n" -s lxc.net.0.publish=8080:80 \
+	-s lxc.net.0.publish=127.0.0.1:8081:81
+# shellcheck disable=SC2329,SC2317
+has_address() {
+	as alice lxc-attach -n "$n" -- ip -4 addr show dev eth0 | grep -q 'inet '
+}
+ok "it gets an address" eventually 10 has_address
+like "$(as alice lxc-attach -n "$n" -- nslookup there.test 10.0.2.3)" "Address: 192.0.2.10" "names are resolved"
+as alice lxc-attach -n "$n" -- sh -c 'mkdir -p /www && echo page >/www/index.html && httpd -p 80 -h /www'
+is "$(busybox wget -qO- http://192.0.2.10:8080/)" page "a published port leads inside"
+is "$(busybox wget -qO- http://192.0.2.10:8081/ 2>/dev/null)" "" "one of an address is there only"
+fails 1 "the host's loopback is not the container's" as alice lxc-attach -n "$n" -- \
+	sh -c 'echo | timeout 3 nc -w 2 10.0.2.2 53'
+fails 1 "a port that is taken is refused" as alice lxc-execute -n "$n-y" \
+	-f "$scratch/execute.conf" -s lxc.net.0.publish=8080:80 -- true
+like "$err" "publish = 8080:80 cannot be opened on the host" "... by name"
+helper=$(pastas)
+kill -9 "$helper"
+# shellcheck disable=SC2329,SC2317
+back() {
+	pastas | grep -qvx "$helper" && as alice lxc-attach -n "$n" -- ip link show dev eth0 >/dev/null 2>&1
+}
+ok "the network's program is started again" eventually 10 back
+kill -9 "$(pgrep -o -f "^\[lxc monitor\] $home $n\$")"
+ok "the container goes on without its monitor" eventually 10 state_is RUNNING
+is "$(pastas | wc -l)" 1 "its network too"
+succeeds "and stops" as alice lxc-stop -n "$n"
+is "$(pastas)" "" "with its network"
+kill "$(cat "$scratch/dns.pid")"
+umount /etc/resolv.conf
+
+# ---- others
+
+succeeds "it starts again" as alice lxc-start -n "$n"
+for command in lxc-info "lxc-stop -k" lxc-freeze lxc-destroy "lxc-start -F"; do
+	# shellcheck disable=SC2086 # a command and its options
+	run as bob $command -n "$n" -P "$home"
+	[ "$status" -ne 0 ] || result 1 "bob may $command"
+done
+fails 1 "bob does not attach" as bob lxc-attach -n "$n" -P "$home" -- true
+is "$(as bob lxc-ls -P "$home" 2>/dev/null)" "" "bob sees nothing"
+ok "alice's container runs" state_is RUNNING
+succeeds "bob has one of that name" as bob lxc-create -n "$n" -t busybox
+succeeds "which runs at the same time" as bob lxc-start -n "$n"
+is "$(as bob lxc-attach -n "$n" -- id -u)" 0 "it works"
+succeeds "it stops" as bob lxc-stop -n "$n" -k
+succeeds "and is destroyed" as bob lxc-destroy -n "$n"
+succeeds "alice's stops" as alice lxc-stop -n "$n" -k
+
+# ---- a hostile run directory
+
+mkdir "$scratch/run"
+chmod 1777 "$scratch/run"
+mkdir -m 0777 "$scratch/run/lxc"
+chown bob "$scratch/run/lxc"
+fails 1 "a run directory of somebody else is refused" as alice env XDG_RUNTIME_DIR="$scratch/run" lxc-start -n "$n"
+is "$(find "$scratch/run" -mindepth 2)" "" "nothing was made there"
+
+succeeds "destroy works" as alice lxc-destroy -n "$n"
+is "$(find "$home" -mindepth 1)" "" "nothing is left"
+
+# ---- what is missing is said
+
+fails 1 "without ids there is no container" as carol lxc-create -n "$n" -t busybox
+like "$err" "user carol has no ids to map in /etc/subuid" "... which is said"
+like "$err" "try: as root: usermod --add-subuids [0-9]+-[0-9]+ carol" "... with the remedy"
+is "$(find /home/carol/.local/share/lxc -mindepth 1)" "" "nothing is left of it"
+echo carol:1000000000:1000 >>"$scratch/etc/subuid"
+echo carol:1000000000:70000 >>"$scratch/etc/subgid"
+fails 1 "a small range is refused" as carol lxc-create -n "$n" -t busybox
+like "$err" "user carol may map 1000 ids in /etc/subuid, and a system container needs 65536" "... with its size"
+echo carol:1100000000:64536 >>"$scratch/etc/subuid"
+succeeds "two ranges together are enough" as carol lxc-create -n "$n" -t busybox
+like "$(cat "/home/carol/.local/share/lxc/$n/config")" "^lxc.idmap = u 1000 1100000000 64536" "... one behind the other"
+succeeds "it starts" as carol lxc-start -n "$n"
+is "$(as carol lxc-attach -n "$n" -- sh -c 'touch /f && chown 2000 /f && stat -c %u /f')" 2000 "it has both"
+succeeds "it stops" as carol lxc-stop -n "$n" -k
+cp /usr/bin/newuidmap "$scratch/newuidmap"
+mount --bind "$scratch/newuidmap" /usr/bin/newuidmap
+fails 1 "a powerless newuidmap is found out" as carol lxc-start -n "$n"
+like "$err" "/usr/bin/newuidmap has neither the setuid bit nor file capabilities" "... and named"
+umount /usr/bin/newuidmap
+succeeds "destroy works with two ranges" as carol lxc-destroy -n "$n"
+
+finish

@@ -12,8 +12,10 @@
 #include <lxc/lxcext.h>
 
 #include "base/cleanup.h"
+#include "base/str.h"
 #include "base/table.h"
 #include "common/namespaces.h"
+#include "common/restore.h"
 
 #define OPT_TABLE "lxc-attach.opt"
 #include "common/opt_table.h"
@@ -36,7 +38,7 @@ struct attach {
 	lxc_attach_options_t options;
 	struct strv set_vars, keep_vars;
 	int elevated;		/* attach flags to turn off */
-	bool namespaces_given, remount;
+	bool namespaces_given, remount, env_given;
 	const char *pty_log;
 };
 
@@ -85,9 +87,11 @@ static int option(struct tool *t, int key, const char *value)
 		return 0;
 	case KEY_CLEAR_ENV:
 		a->options.env_policy = LXC_ATTACH_CLEAR_ENV;
+		a->env_given = true;
 		return 0;
 	case KEY_KEEP_ENV:
 		a->options.env_policy = LXC_ATTACH_KEEP_ENV;
+		a->env_given = true;
 		return 0;
 	case KEY_PTY_LOG:
 		a->pty_log = value;
@@ -112,9 +116,41 @@ static int option(struct tool *t, int key, const char *value)
 	return 0;
 }
 
+/* What means something else in a container: paths, identity, sockets and libraries of the host. */
+static bool is_of_host(const char *pair)
+{
+	static const char *const names[] = { "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "HISTFILE" };
+	static const char *const prefixes[] = { "XDG_", "DBUS_", "SSH_", "LD_" };
+	size_t n = strcspn(pair, "=");
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strlen(names[i]) == n && strncmp(pair, names[i], n) == 0)
+			return true;
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+		if (str_after(pair, prefixes[i]))
+			return true;
+	return false;
+}
+
+/* Without --clear-env and --keep-env: the caller's variables as LXC gives them, but for the host's. The
+ * library wants the names of those that stay. */
+static int choose_environment(struct tool *t, struct attach *a)
+{
+	if (a->env_given)
+		return 0;
+	a->options.env_policy = LXC_ATTACH_CLEAR_ENV;
+	for (char **v = environ; *v; v++)
+		if (!is_of_host(*v) && strv_addf(&a->keep_vars, "%.*s", (int)strcspn(*v, "="), *v) < 0)
+			return tool_usage(t, "out of memory");
+	return 0;
+}
+
 static int finish_options(struct tool *t, struct attach *a)
 {
 	lxc_attach_options_t *o = &a->options;
+
+	if (choose_environment(t, a) < 0)
+		return -1;
 
 	if (a->namespaces_given)
 		a->elevated = ALL_PRIVILEGES;
@@ -134,13 +170,18 @@ static int finish_options(struct tool *t, struct attach *a)
 }
 
 /* The exit status that a shell would show. */
-static int wait_for(struct tool *t, pid_t pid)
+static int wait_for(struct tool *t, pid_t pid, bool pass_signals)
 {
 	int status;
 
+	/* A program without a terminal of its own does not notice our end: it gets the signal itself, and its
+	 * end is then ours. */
+	if (pass_signals)
+		restore_pass_signals_to(pid);
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return tool_error(t, "cannot learn how the program ended");
+	restore_pass_signals_to(0);
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : EXIT_FAILURE;
@@ -179,10 +220,12 @@ static int run(struct tool *t, struct attach *a, struct lxc_container *c)
 			return EXIT_FAILURE;
 		a->options.log_fd = log;
 	}
-	r = c->attach(c, lxcext_attach_exec, t->n_args ? &command : NULL, &a->options, &pid);
+	restore_terminal_when_killed();
+	r = c->attach(c, a->env_given ? lxcext_attach_exec : lxcext_attach_login, t->n_args ? &command : NULL, &a->options,
+		      &pid);
 	if (r < 0)
 		return tool_failed(t, c, "cannot attach to %s", t->name);
-	return wait_for(t, pid);
+	return wait_for(t, pid, !(a->options.attach_flags & LXC_ATTACH_TERMINAL));
 }
 
 int main(int argc, char *argv[])

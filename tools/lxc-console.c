@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/restore.h"
 #include "common/tool.h"
 
 #define OPT_TABLE "lxc-console.opt"
@@ -57,6 +58,7 @@ int main(int argc, char *argv[])
 	c = tool_open(&t);
 	if (!c)
 		return EXIT_FAILURE;
+	restore_terminal_when_killed();
 	if (!c->is_running(c))
 		r = tool_is_configured(&t, c) ? tool_not_running(&t) : tool_unknown(&t);
 	else if (c->console(c, s.tty, STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, s.escape) < 0)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/strv.h"
 #include "handle.h"
 #include "kernel/proc.h"
 #include "lifecycle/attach.h"
@@ -61,6 +62,39 @@ attr_public int lxcext_attach_exec(void *payload)
 	return r;
 }
 
+static bool is_set(const struct strv *env, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < env->n; i++)
+		if (strncmp(env->v[i], name, n) == 0 && env->v[i][n] == '=')
+			return true;
+	return false;
+}
+
+attr_public int lxcext_attach_login(void *payload)
+{
+	char buf[PASSWD_MAX];
+	struct passwd pw, *found = NULL;
+	struct strv env = { 0 };
+
+	if (getpwuid_r(getuid(), &pw, buf, sizeof(buf), &found) == 0 && found) {
+		const char *const names[] = { "HOME", "USER", "LOGNAME", "SHELL" };
+		const char *const values[] = { found->pw_dir, found->pw_name, found->pw_name,
+					       *found->pw_shell ? found->pw_shell : "/bin/sh" };
+
+		for (char **v = environ; v && *v; v++)
+			(void)strv_add(&env, *v);
+		for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+			if (!is_set(&env, names[i]))
+				(void)strv_addf(&env, "%s=%s", names[i], values[i]);
+		/* The process is new, and this is all that it still does. */
+		if (env.n)
+			environ = env.v;
+	}
+	return lxcext_attach_exec(payload);
+}
+
 int api_attach(struct lxc_container *c, lxc_attach_exec_t fn, void *payload, lxc_attach_options_t *options,
 	       pid_t *attached_process)
 {
@@ -76,7 +110,7 @@ int api_attach(struct lxc_container *c, lxc_attach_exec_t fn, void *payload, lxc
 	if (r == 0)
 		r = attach_run(&k.target, conf, options ? options : &defaults, fn, payload,
 			       fn == lxc_attach_run_command || fn == lxc_attach_run_shell ||
-				       fn == lxcext_attach_exec,
+				       fn == lxcext_attach_exec || fn == lxcext_attach_login,
 			       &pid, &k.e);
 	if (r == 0)
 		*attached_process = pid;

@@ -95,6 +95,16 @@ int tty_copy_winsize(int from, int to)
 	return 0;
 }
 
+void tty_follow_size(int from, int to)
+{
+	struct winsize size, has;
+
+	if (ioctl(from, TIOCGWINSZ, &size) < 0 || ioctl(to, TIOCGWINSZ, &has) < 0)
+		return;
+	if (size.ws_row != has.ws_row || size.ws_col != has.ws_col)
+		(void)ioctl(to, TIOCSWINSZ, &size);
+}
+
 int tty_login(int fd)
 {
 	/* EPERM: we lead a session already. */

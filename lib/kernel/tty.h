@@ -23,6 +23,8 @@ void pty_close(struct pty *p);
 int tty_raw(int fd, struct termios *saved);
 int tty_restore(int fd, const struct termios *saved);
 int tty_copy_winsize(int from, int to);
+/* The same, if the size is another one: who holds the pty is told of changes only. */
+void tty_follow_size(int from, int to);
 /* Makes fd the controlling terminal of a new session of this process. 0 or -errno. */
 int tty_login(int fd);
 /* dup2s fd onto 0, 1, 2 without close-on-exec; does not close fd. */

@@ -248,18 +248,43 @@ static int build_environment(struct attach_ctx *a, const struct conf *c, const l
 	return a->env ? 0 : err_no_memory(e);
 }
 
+/* The caller's terminals are replaced by one of the container's; what is a pipe or a file stays one. Where
+ * the caller has no terminal and wants one nevertheless, it takes the place of all three. */
+static void choose_terminals(struct attach_ctx *a)
+{
+	bool any = isatty(a->stdio[0]) || isatty(a->stdio[1]) || isatty(a->stdio[2]);
+
+	for (int i = 0; i < 3; i++)
+		a->is_terminal[i] = !any || isatty(a->stdio[i]);
+}
+
+/* -1: the caller has none. */
+static int terminal_of(const struct attach_ctx *a)
+{
+	for (int i = 0; i < 3; i++)
+		if (a->is_terminal[i] && isatty(a->stdio[i]))
+			return a->stdio[i];
+	return -1;
+}
+
 static int open_terminal(const struct target *t, struct attach_ctx *a, struct err **e)
 {
 	auto_close int devpts = -EBADF;
 	auto_err struct err *mine = NULL;
+	int r = 0;
 
 	if (!(a->flags & LXC_ATTACH_TERMINAL))
 		return 0;
 	devpts = client_devpts_fd(t, &mine);
-	if (devpts >= 0 && pty_open(devpts, &a->pty, &mine) == 0)
-		return 0;
 	/* A container without a devpts of its own gets one of the host's. */
-	return pty_open_host(&a->pty, e);
+	if (devpts < 0 || pty_open(devpts, &a->pty, &mine) < 0)
+		r = pty_open_host(&a->pty, e);
+	if (r < 0)
+		return r;
+	choose_terminals(a);
+	/* Before anything can ask for it. */
+	(void)tty_copy_winsize(terminal_of(a), a->pty.ptx);
+	return fcntl(a->pty.ptx, F_SETFL, O_NONBLOCK) < 0 ? err_set(e, errno, NULL, "cannot set up the terminal") : 0;
 }
 
 /* A procfs that is one, opened before anything of the guest's can stand in its place. */
@@ -399,14 +424,19 @@ static int make_processes(const struct target *t, const struct conf *c, struct a
 static int run_terminal(struct attach_ctx *a, const lxc_attach_options_t *opts, pid_t pid)
 {
 	auto_close int end = proc_pidfd_open(pid);
+	int tty = terminal_of(a);
 	struct terminal_session s = {
-		.in = opts->stdin_fd,
-		.out = opts->stdout_fd,
+		.in = a->is_terminal[0] ? a->stdio[0] : -1,
+		.out = a->is_terminal[1] ? a->stdio[1] : tty,
+		.tty = tty,
 		.ptx = a->pty.ptx,
 		.end_fd = end,
 		.log_fd = opts->log_fd,
 	};
 
+	/* The terminal that is typed on is the one whose mode is changed. */
+	if (s.in >= 0 && isatty(s.in))
+		s.tty = s.in;
 	return terminal_run(&s, NULL);
 }
 

@@ -71,31 +71,41 @@ static int take_groups(struct attach_ctx *a, struct err **e)
 	return errno == EPERM && !a->set_groups ? 0 : err_set(e, errno, NULL, "cannot set the groups");
 }
 
-static int take_stdio(struct attach_ctx *a, struct err **e)
+/* from: what becomes 0, 1 and 2; negative: stays as it is. */
+static int place_stdio(int from[3])
 {
 	int r = 0;
+
+	/* Two of them may be exchanged: first out of each other's way. */
+	for (int i = 0; i < 3 && r == 0; i++)
+		if (from[i] >= 0 && from[i] < 3 && from[i] != i) {
+			from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 3);
+			r = from[i] < 0 ? -errno : 0;
+		}
+	for (int i = 0; i < 3 && r == 0; i++)
+		if (from[i] >= 0 && from[i] != i && dup2(from[i], i) < 0)
+			r = -errno;
+	for (int i = 0; i < 3; i++)
+		if (fcntl(i, F_GETFD) >= 0)
+			(void)fcntl(i, F_SETFD, 0);
+	return r;
+}
+
+static int take_stdio(struct attach_ctx *a, struct err **e)
+{
+	int r;
 
 	if (a->pty.pts >= 0) {
 		if (setsid() < 0 || ioctl(a->pty.pts, TIOCSCTTY, 0) < 0)
 			return err_set(e, errno, NULL, "cannot take the terminal");
-		r = tty_stdio(a->pty.pts);
-	} else {
-		/* Two of them may be exchanged: first out of each other's way. */
-		for (int i = 0; i < 3 && r == 0; i++)
-			if (a->stdio[i] >= 0 && a->stdio[i] < 3 && a->stdio[i] != i) {
-				a->stdio[i] = fcntl(a->stdio[i], F_DUPFD_CLOEXEC, 3);
-				r = a->stdio[i] < 0 ? -errno : 0;
-			}
-		for (int i = 0; i < 3 && r == 0; i++)
-			if (a->stdio[i] >= 0 && a->stdio[i] != i && dup2(a->stdio[i], i) < 0)
-				r = -errno;
 		for (int i = 0; i < 3; i++)
-			if (fcntl(i, F_GETFD) >= 0)
-				(void)fcntl(i, F_SETFD, 0);
-		/* Without a terminal of its own the process must not reach the caller's. */
-		if (!isatty(0))
-			(void)setsid();
+			if (a->is_terminal[i])
+				a->stdio[i] = a->pty.pts;
 	}
+	r = place_stdio(a->stdio);
+	/* Without a terminal of its own the process must not reach the caller's. */
+	if (a->pty.pts < 0 && !isatty(0))
+		(void)setsid();
 	return r < 0 ? err_set(e, -r, NULL, "cannot set up stdio") : 0;
 }
 
@@ -135,9 +145,8 @@ static int child_steps(struct attach_ctx *a, struct err **e)
 		r = err_set(e, errno, NULL, "cannot set no_new_privs");
 	if (r == 0)
 		r = take_stdio(a, e);
-	/* Our own terminal only: fd 0 may be any file of the caller's, whose owner is none of ours. */
 	if (r == 0 && a->pty.pts >= 0)
-		(void)!fchown(0, a->uid, (gid_t)-1);
+		(void)!fchown(a->pty.pts, a->uid, (gid_t)-1);
 	if (r == 0)
 		r = caps_clear_inherited(e);
 	if (r == 0 && a->seccomp.len) {

@@ -36,6 +36,7 @@ struct attach_ctx {
 	char **env;
 	const char *cwd;
 	int stdio[3];
+	bool is_terminal[3];		/* of pty; those of stdio that it replaces */
 	struct pty pty;			/* LXC_ATTACH_TERMINAL */
 	bool exec_only;
 	int status_fd;			/* SEQPACKET to the caller: an error frame, or the word to go on */

@@ -26,6 +26,7 @@ LXCEXT_1
 lxcext_attach_exec@@LXCEXT_1
 lxcext_copy@@LXCEXT_1
 lxcext_disk_usage@@LXCEXT_1
+lxcext_attach_login@@LXCEXT_1
 list_active_containers
 list_all_containers
 list_defined_containers

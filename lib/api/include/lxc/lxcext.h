@@ -86,6 +86,9 @@ extern int lxcext_events_quit(const char *lxcpath);
  * in the attached process, why nothing could be executed. */
 extern int lxcext_attach_exec(void *payload);
 
+/* The same; before it, HOME, USER, LOGNAME and SHELL that are not set become those of the container's user. */
+extern int lxcext_attach_login(void *payload);
+
 /* For a program that enters containers with attach(): first thing in main, executes the program once
  * more from a copy that root in a container cannot write to. Returns 0 in that second run (and where
  * the program's file is protected already), a negative errno with the thread's error on failure. */

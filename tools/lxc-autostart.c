@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/num.h"
+#include "common/jsonout.h"
 #include "common/tool.h"
 
 #define OPT_TABLE "lxc-autostart.opt"
@@ -16,10 +17,11 @@
 #define EXIT_SOME_FAILED 2
 
 struct autostart {
-	bool kill, shutdown, reboot, list, all, ignore_auto;
+	bool kill, shutdown, reboot, list, all, ignore_auto, as_json;
 	struct strv groups;	/* "": containers without a group */
 	int timeout;
 	unsigned tried, failed;
+	struct json *json;	/* of the list; NULL: plain lines */
 };
 
 struct candidate {
@@ -72,6 +74,9 @@ static int option(struct tool *t, int key, const char *value)
 		break;
 	case KEY_IGNORE_AUTO:
 		a->ignore_auto = true;
+		break;
+	case KEY_JSON:
+		a->as_json = true;
 		break;
 	case KEY_GROUPS:
 		return add_groups(t, &a->groups, value);
@@ -148,10 +153,16 @@ static bool act(struct tool *t, struct autostart *a, struct lxc_container *c)
 	int delay = stop ? 0 : number_item(c, "lxc.start.delay");
 
 	if (a->list) {
-		if (stop)
+		if (a->json) {
+			json_object(a->json, NULL);
+			json_string(a->json, "name", c->name);
+			json_i64(a->json, "delay", delay);
+			json_object_end(a->json);
+		} else if (stop) {
 			printf("%s\n", c->name);
-		else
+		} else {
 			printf("%s %d\n", c->name, delay);
+		}
 		return true;
 	}
 	if (a->shutdown)
@@ -193,9 +204,17 @@ static int run(struct tool *t, struct autostart *a)
 {
 	const char *lxcpath = tool_lxcpath(t);
 	struct candidates l = { 0 };
+	struct jsonout o;
 
+	if (a->as_json && !a->list)
+		return tool_usage(t, "option --json works only with --list (-L)"), EXIT_FAILURE;
 	if (!lxcpath || find(t, a, lxcpath, &l) < 0)
 		return EXIT_FAILURE;
+	if (a->as_json) {
+		a->json = jsonout_begin(&o, "lxc-autostart");
+		json_string(a->json, "action", a->shutdown || a->kill ? "stop" : a->reboot ? "reboot" : "start");
+		json_array(a->json, "containers");
+	}
 	if (a->all)
 		pass(t, a, &l, NULL);
 	else if (a->groups.n == 0)
@@ -205,6 +224,10 @@ static int run(struct tool *t, struct autostart *a)
 	for (size_t i = 0; i < l.n; i++)
 		(void)lxc_container_put(l.v[i].c);
 	free(l.v);
+	if (a->json) {
+		json_array_end(a->json);
+		return jsonout_end(t, &o);
+	}
 	if (a->failed == 0)
 		return tool_flush(t);
 	return a->failed == a->tried ? EXIT_FAILURE : EXIT_SOME_FAILED;

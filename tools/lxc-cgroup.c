@@ -4,8 +4,31 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "common/jsonout.h"
 #include "common/show.h"
 #include "common/tool.h"
+
+#define OPT_TABLE "lxc-cgroup.opt"
+#include "common/opt_table.h"
+
+static int option(struct tool *t, int key, const char *value)
+{
+	(void)value;
+	if (key == KEY_JSON)
+		*(bool *)t->data = true;
+	return 0;
+}
+
+static int show_json(struct tool *t, const char *text)
+{
+	struct jsonout o;
+	struct json *j = jsonout_begin(&o, "lxc-cgroup");
+
+	json_string(j, "name", t->name);
+	json_string(j, "file", t->args[0]);
+	json_string(j, "value", text);
+	return jsonout_end(t, &o);
+}
 
 static int run(struct tool *t, struct lxc_container *c)
 {
@@ -21,6 +44,8 @@ static int run(struct tool *t, struct lxc_container *c)
 	text = stat_cgroup_file(c, t->args[0]);
 	if (!text)
 		return tool_failed(t, c, "cannot read %s of %s", t->args[0], t->name);
+	if (*(bool *)t->data)
+		return show_json(t, text);
 	/* The file's own newline and one more, as LXC's. */
 	printf("%s\n", text);
 	return tool_flush(t);
@@ -28,17 +53,18 @@ static int run(struct tool *t, struct lxc_container *c)
 
 int main(int argc, char *argv[])
 {
-	static const struct tool_def def = {
+	static const struct tool_def def = TOOL_DEF(
 		.prog = "lxc-cgroup",
 		.synopsis = "[OPTION]... -n NAME FILE [VALUE]",
 		.summary = "Shows a file of a running container's cgroup, or writes VALUE to it.",
 		.flags = TOOL_TAKES_ARGS,
-	};
+		.option = option);
+	bool json = false;
 	auto_tool struct tool t = { 0 };
 	struct lxc_container *c;
 	int r;
 
-	if (!tool_begin(&t, &def, NULL, argc, argv, &r))
+	if (!tool_begin(&t, &def, &json, argc, argv, &r))
 		return r;
 	if (t.n_args < 1) {
 		(void)tool_usage(&t, "no cgroup file given, such as memory.max");

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/num.h"
 #include "base/path.h"
+#include "common/jsonout.h"
 #include "common/show.h"
 #include "common/tool.h"
 
@@ -18,7 +19,7 @@
 
 struct info {
 	unsigned n_facts;	/* how many times a fact was asked for */
-	bool state, pid, ips, stats, raw;
+	bool state, pid, ips, stats, raw, json;
 	struct strv keys;
 };
 
@@ -42,6 +43,9 @@ static int option(struct tool *t, int key, const char *value)
 		break;
 	case KEY_NO_HUMANIZE:
 		i->raw = true;
+		return 0;
+	case KEY_JSON:
+		i->json = true;
 		return 0;
 	case KEY_CONFIG:
 		return strv_add(&i->keys, value) < 0 ? tool_usage(t, "out of memory") : 0;
@@ -255,6 +259,94 @@ static void show(struct tool *t, struct info *i, struct lxc_container *c)
 		show_last_error(c);
 }
 
+static void add_ips(struct json *j, struct lxc_container *c)
+{
+	char **ips = c->get_ips(c, NULL, NULL, 0);
+
+	json_array(j, "ips");
+	for (size_t n = 0; ips && ips[n]; n++) {
+		json_string(j, NULL, ips[n]);
+		free(ips[n]);
+	}
+	json_array_end(j);
+	free(ips);
+}
+
+static void add_number(struct json *j, const char *key, struct lxc_container *c,
+		       bool (*stat)(struct lxc_container *, uint64_t *))
+{
+	uint64_t v;
+
+	if (stat(c, &v))
+		json_u64(j, key, v);
+	else
+		json_null(j, key);
+}
+
+static void add_links(struct json *j, struct lxc_container *c)
+{
+	json_array(j, "links");
+	for (unsigned n = 0;; n++) {
+		auto_free char *link = stat_link_name(c, n);
+		uint64_t rx, tx;
+
+		if (!link)
+			break;
+		json_object(j, NULL);
+		json_string(j, "name", link);
+		if (stat_link_bytes(link, "rx_bytes", &tx) && stat_link_bytes(link, "tx_bytes", &rx)) {
+			json_u64(j, "tx_bytes", tx);
+			json_u64(j, "rx_bytes", rx);
+		}
+		json_object_end(j);
+	}
+	json_array_end(j);
+}
+
+/* An unknown key is null. */
+static void add_keys(struct json *j, const struct info *i, struct lxc_container *c)
+{
+	json_object(j, "config");
+	for (size_t k = 0; k < i->keys.n; k++) {
+		int n = c->get_config_item(c, i->keys.v[k], NULL, 0);
+		auto_free char *value = n >= 0 ? calloc(1, (size_t)n + 1) : NULL;
+
+		if (!value || (n > 0 && c->get_config_item(c, i->keys.v[k], value, n + 1) != n))
+			json_null(j, i->keys.v[k]);
+		else
+			jsonout_lines(j, i->keys.v[k], value);
+	}
+	json_object_end(j);
+}
+
+static int show_json(struct tool *t, const struct info *i, struct lxc_container *c)
+{
+	bool running = c->is_running(c);
+	auto_free char *last = NULL;
+	struct jsonout o;
+	struct json *j = jsonout_begin(&o, "lxc-info");
+	int status;
+
+	json_string(j, "name", t->name);
+	json_string(j, "lxcpath", c->get_config_path(c));
+	json_string(j, "state", c->state(c));
+	if (running) {
+		json_i64(j, "pid", c->init_pid(c));
+		add_ips(j, c);
+		add_number(j, "cpu_ns", c, stat_cpu_ns);
+		add_number(j, "blkio_bytes", c, stat_blkio_bytes);
+		add_number(j, "memory_bytes", c, stat_memory_bytes);
+		add_number(j, "kernel_memory_bytes", c, stat_kmem_bytes);
+		add_links(j, c);
+	} else {
+		json_null(j, "pid");
+	}
+	if (i->keys.n)
+		add_keys(j, i, c);
+	json_string(j, "last_error", !running && lxcext_last_exit(c, &status, &last) == 0 ? last : NULL);
+	return jsonout_end(t, &o);
+}
+
 /* False for "INVALID STATE": the monitor did not say. */
 static bool state_name_is_known(const char *state)
 {
@@ -289,6 +381,8 @@ int main(int argc, char *argv[])
 			(void)tool_unknown(&t);
 		} else if (c && !state_name_is_known(c->state(c))) {
 			(void)tool_failed(&t, c, "cannot ask %s", t.name);
+		} else if (c && i.json) {
+			r = show_json(&t, &i, c);
 		} else if (c) {
 			show(&t, &i, c);
 			r = tool_flush(&t);

@@ -21,7 +21,7 @@
 #define DEFAULT_DEPTH 5
 
 struct ls {
-	bool line, fancy;
+	bool line, fancy, json;
 	const char *columns, *filter;
 	struct listing_filter want;
 	unsigned depth;
@@ -66,6 +66,9 @@ static int option(struct tool *t, int key, const char *value)
 		return strv_split(&s->want.groups, value, ",") < 0 ? tool_usage(t, "out of memory") : 0;
 	case KEY_FILTER:
 		s->filter = value;
+		return 0;
+	case KEY_JSON:
+		s->json = true;
 		return 0;
 	case KEY_NONE:
 		break;
@@ -118,6 +121,7 @@ static void show_columns(const struct listing *l)
 static int list(struct tool *t, struct ls *s)
 {
 	static const char standard[] = "NAME,STATE,AUTOSTART,GROUPS,IPV4,IPV6,UNPRIVILEGED";
+	static const char every[] = "NAME,STATE,PID,RAM,SWAP,AUTOSTART,GROUPS,INTERFACE,IPV4,IPV6,UNPRIVILEGED";
 	const char *lxcpath = tool_lxcpath(t);
 	auto_listing struct listing l = { 0 };
 	struct listing_columns columns;
@@ -128,15 +132,20 @@ static int list(struct tool *t, struct ls *s)
 	if (s->depth)
 		return tool_error(t, "containers inside containers cannot be listed from here; run lxc-ls inside with "
 				     "lxc-attach");
-	bad = listing_parse_columns(s->columns ? s->columns : standard, &columns);
+	bad = listing_parse_columns(s->columns ? s->columns : s->json ? every : standard, &columns);
+	if (s->json && bad)
+		return tool_usage(t, "option --fancy-format (-F): there is no column '%.*s'", (int)strcspn(bad, ","), bad),
+		       EXIT_FAILURE;
 	if (s->fancy && bad) {
 		/* LXC's way: no table, but no failure either. */
 		if (!t->quiet)
 			fprintf(stderr, "Invalid key: %.*s\n", (int)strcspn(bad, ","), bad);
 		return EXIT_SUCCESS;
 	}
-	if (listing_read(t, lxcpath, &s->want, s->fancy ? &columns : NULL, &l) < 0)
+	if (listing_read(t, lxcpath, &s->want, s->fancy || s->json ? &columns : NULL, &l) < 0)
 		return EXIT_FAILURE;
+	if (s->json)
+		return listing_show_json(t, lxcpath, &l, &columns);
 	if (s->fancy)
 		listing_show_table(&l, &columns);
 	else if (s->line)

@@ -116,6 +116,12 @@ void json_i64(struct json *j, const char *key, int64_t value)
 	buf_addf(j->out, "%" PRId64, value);
 }
 
+void json_number(struct json *j, const char *key, const char *digits)
+{
+	begin(j, key);
+	buf_adds(j->out, digits);
+}
+
 void json_bool(struct json *j, const char *key, bool value)
 {
 	begin(j, key);

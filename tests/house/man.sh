@@ -57,6 +57,19 @@ check_tool() {
 		grep -q -- "--${option}[= ']" "$top_builddir/tools/completion/$tool" ||
 			result 1 "the completion of $tool has --$option"
 	done
+	for option in $options; do
+		grep -Eq -- "'\*?--$option(=-?)?\[" "$top_builddir/tools/completion/$tool.zsh" ||
+			result 1 "the zsh completion of $tool has --$option"
+		grep -q -- " -l $option " "$top_builddir/tools/completion/$tool.fish" ||
+			result 1 "the fish completion of $tool has --$option"
+	done
+	for shell in zsh fish; do
+		if command -v "$shell" >/dev/null; then
+			succeeds "the $shell completion of $tool is a script" "$shell" -n "$top_builddir/tools/completion/$tool.$shell"
+		else
+			skip "the $shell completion of $tool is a script" "needs $shell: it is not installed"
+		fi
+	done
 	fails 1 "$tool refuses an unknown option" "$top_builddir/$tool" --no-such-option
 	is "$err" "$tool: there is no option --no-such-option
   try: $tool --help" "$tool says so in one sentence"
@@ -68,6 +81,32 @@ for tool in attach autostart cgroup checkconfig checkpoint config console create
 	snapshot start stop top unfreeze unshare update-config wait; do
 	check_tool "lxc-$tool"
 done
+
+# Examples: options and their values are accepted, as far as that shows without containers (--help is looked at last).
+examples() {
+	sed -n '/^# EXAMPLES/,/^# [^E]/p' "$1" | sed -n '/^```/,/^```/p' | grep -E '^lxc-' | grep -vE '^lxc-(config|checkconfig|update-config|usernsexec)|bind=' |
+		sed "s/\('[^']*\)|\([^']*'\)/\1@@\2/g; s/ -- .*//; s/[|>;&#].*//; s/@@/|/g"
+}
+for page in "$top_srcdir"/tools/lxc-*.1.scd; do
+	examples "$page" >"$scratch/examples"
+	while read -r example; do
+		tool=${example%% *}
+		[ "$tool" != lxc-device ] || [ "$(id -u)" -eq 0 ] || continue
+		[ -x "$top_builddir/$tool" ] || { result 1 "the example '$example' is of a program that exists"; continue; }
+		run sh -c "PATH=$top_builddir:\$PATH; $example --help"
+		is "$status" 0 "the example '$example' is understood"
+	done <"$scratch/examples"
+done
+
+# man -k finds what lexgrog understands.
+if [ -f "$top_builddir/tools/lxc.7" ] && command -v lexgrog >/dev/null; then
+	for page in "$top_builddir"/tools/*.[157]; do
+		run lexgrog "$page"
+		like "$out" ': "lxc.* - .+"$' "man -k lxc finds $(basename "$page")"
+	done
+else
+	skip "man -k lxc finds the pages" "needs lexgrog: man-db is not installed, or the pages are not built"
+fi
 
 # Pages that are referred to and do not exist.
 dangling() {

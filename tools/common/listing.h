@@ -50,6 +50,8 @@ const char *listing_parse_columns(const char *list, struct listing_columns *ret)
 int listing_read(struct tool *t, const char *lxcpath, const struct listing_filter *want,
 		 const struct listing_columns *columns, struct listing *ret);
 void listing_show_table(const struct listing *l, const struct listing_columns *columns);
+/* EXIT_SUCCESS, or EXIT_FAILURE after a message. */
+int listing_show_json(struct tool *t, const char *lxcpath, const struct listing *l, const struct listing_columns *columns);
 void listing_done(struct listing *l);
 static inline void auto_listing_fn(struct listing *l)
 {

@@ -10,7 +10,7 @@
 #	awk -v table=errors.def -f tables.awk lxc-errors.7.scd
 #		the page, "@ERRORS@" replaced by the errors
 #	awk -v own=X.opt -v common=common.opt -f tables.awk lxc.in
-#		the completion script, "@TABLE@" replaced by the options
+#		the completion script, "@TABLE@" replaced by the options; "@ZSH@" and "@FISH@" in those of these shells
 
 # The next C string of rest; adjacent strings are joined. Leaves rest after it.
 function str(  s, out) {
@@ -218,6 +218,96 @@ function print_completion(  words, seen) {
 	print "\tesac"
 }
 
+# Calls visit() for the options of both tables, each once.
+function each_option(  i, n, files, line, seen) {
+	n = split(own " " common, files, " ")
+	for (i = 1; i <= n; i++) {
+		while ((getline line < files[i]) > 0) {
+			if (!is_option(line))
+				continue
+			rest = line
+			option_row()
+			if ((name != "" && ("--" name) in seen) || (letter != "" && ("-" letter) in seen && name == ""))
+				continue
+			if (letter != "" && ("-" letter) in seen)
+				letter = ""
+			seen["--" name] = 1
+			seen["-" letter] = 1
+			if (shell == "zsh")
+				zsh_option()
+			else
+				fish_option()
+		}
+		close(files[i])
+	}
+}
+
+# What stands for the argument of a kind: an action of zsh, or the words of fish.
+function values_of(kind,  list) {
+	if (kind == "LEVEL")
+		list = "TRACE DEBUG INFO NOTICE WARN ERROR CRIT ALERT FATAL"
+	else if (kind == "STATES")
+		list = "STOPPED STARTING RUNNING STOPPING ABORTING FREEZING FROZEN THAWED"
+	else if (kind == "COLUMNS")
+		list = "NAME STATE PID RAM SWAP AUTOSTART GROUPS INTERFACE IPV4 IPV6 UNPRIVILEGED"
+	return list
+}
+
+function zsh_option(  text, value, spec, action) {
+	text = help
+	gsub(/\\/, "\\\\", text)
+	gsub(/\[/, "\\[", text)
+	gsub(/\]/, "\\]", text)
+	gsub(/:/, "\\:", text)
+	gsub(/\047/, "\047\\\047\047", text)
+	value = ""
+	if (kind != "FLAG") {
+		action = values_of(arg)
+		if (arg == "FILE")
+			action = "_files"
+		else if (arg == "DIR")
+			action = "_files -/"
+		else if (arg == "NAME")
+			action = "_lxc_names"
+		else if (arg == "TEMPLATE")
+			action = "_lxc_templates"
+		else
+			action = action == "" ? " " : "(" action ")"
+		value = (kind == "OPTIONAL" ? "::" : ":") tolower(arg) ":" action
+	}
+	if (letter != "")
+		print "\t\047" repeatable() "-" letter (kind == "OPTIONAL" ? "-" : kind == "ARG" ? "+" : "") "[" text "]" value "\047 \\"
+	if (name != "")
+		print "\t\047" repeatable() "--" name (kind == "OPTIONAL" ? "=-" : kind == "ARG" ? "=" : "") "[" text "]" value "\047 \\"
+}
+
+# Those that may be given more than once.
+function repeatable() {
+	return help ~ /may be repeated/ ? "*" : ""
+}
+
+function fish_option(  text, line, list) {
+	text = help
+	gsub(/[\\\047]/, "\\\\&", text)
+	line = "complete -c " tool (letter == "" ? "" : " -s " letter) (name == "" ? "" : " -l " name)
+	if (kind == "ARG") {
+		list = values_of(arg)
+		if (arg == "NAME")
+			list = "(__lxc_names)"
+		else if (arg == "TEMPLATE")
+			list = "(__lxc_templates)"
+		else if (arg == "DIR")
+			list = "(__fish_complete_directories)"
+		if (arg == "FILE")
+			line = line " -r -F"
+		else
+			line = line " -x" (list == "" ? "" : " -a \047" list "\047")
+	}
+	print line " -d \047" text "\047"
+}
+
+$0 == "@ZSH@" { shell = "zsh"; each_option(); next }
+$0 == "@FISH@" { shell = "fish"; each_option(); next }
 $0 == "@OPTIONS@" { print_options(); next }
 $0 == "@COMMON@" { print_common(); next }
 $0 == "@KEYS@" { print_keys(); next }

@@ -347,11 +347,17 @@ static int switch_ids(struct run *r, struct err **e)
 
 static int exec_error(struct run *r, const char *path, int num, struct err **e)
 {
+	int rc;
+
 	if (num == ENOENT)
-		return err_init_missing(e, path, r->storage ? storage_source(r->storage) : "/");
-	if (num == EACCES)
-		return err_init_not_executable(e, path);
-	return err_set(e, num, NULL, "cannot execute %s", path);
+		rc = err_init_missing(e, path, r->storage ? storage_source(r->storage) : "/");
+	else if (num == EACCES)
+		rc = err_init_not_executable(e, path);
+	else if (num == ENOEXEC)
+		rc = err_init_format(e, path);
+	else
+		rc = err_set(e, num, NULL, "cannot execute %s", path);
+	return r->from_config && r->conf->init_cmd.v ? err_at(e, rc, r->conf->init_cmd.at) : rc;
 }
 
 static int exec_search(struct run *r, char **envp, struct err **e)

@@ -115,6 +115,10 @@ refused "init not executable" "$here" '/notexec is not an executable file'
 chmod +x "$root/foreign"
 with 'lxc.init.cmd = /foreign'
 refused "init for another architecture" "$here" '/foreign is for another machine'
+printf '\177ELF\002\001\001' >"$root/cut"
+chmod +x "$root/cut"
+with 'lxc.init.cmd = /cut'
+refused "init in no format" "$here" '/cut is in no format that this kernel runs' '  try: '
 printf '#!/no/such/shell\n' >"$root/script"
 chmod +x "$root/script"
 with 'lxc.init.cmd = /script'

@@ -9,7 +9,9 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -20,20 +22,30 @@
 #include "base/compiler.h"
 #include "base/path.h"
 #include "kernel/idmap.h"
+#include "kernel/btrfs.h"
 #include "kernel/mountinfo.h"
 #include "kernel/openat.h"
 #include "storage/storage.h"
 
 #define DEPTH_MAX 100
-/* A directory is read again as long as something in it went away: entries may have been moved there
- * meanwhile. Somebody who keeps adding does not keep us for ever. */
+#define BLOCK 16384
+/* A directory is read again as long as it is not empty: entries may have been moved there meanwhile. Somebody who keeps adding does not keep us for ever. */
 #define PASSES_MAX 10000
 
 struct removal {
 	int top;		/* the directory that is being removed */
 	unsigned moved;		/* number of the next directory that is moved up */
+	bool btrfs;		/* there may be subvolumes */
+	char *block[DEPTH_MAX + 1];	/* what is read of the directory of each level */
 	struct err **e;
 };
+
+static void removal_done(struct removal *rm)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rm->block); i++)
+		free(rm->block[i]);
+}
+#define auto_removal __attribute__((cleanup(removal_done)))
 
 /* A directory on the same mount. Kernels whose openat2 is filtered away compare mount ids. */
 static int open_child_dir(int dirfd, const char *name)
@@ -145,7 +157,7 @@ static int move_up(struct removal *rm, int dirfd, const char *name)
 		       -errno;
 }
 
-static int empty_dir(struct removal *rm, int fd, unsigned depth);
+static int remove_opened(struct removal *rm, int dirfd, const char *name, int fd, unsigned depth);
 
 static int remove_dir(struct removal *rm, int dirfd, const char *name, unsigned depth)
 {
@@ -166,14 +178,10 @@ static int remove_dir(struct removal *rm, int dirfd, const char *name, unsigned 
 	}
 	if (fd < 0)
 		return fail(rm, dirfd, name, fd);
-	r = empty_dir(rm, fd, depth);
-	if (r < 0)
-		return r;
-	r = unlink_one(dirfd, name, AT_REMOVEDIR);
-	return r < 0 ? fail(rm, dirfd, name, r) : 0;
+	return remove_opened(rm, dirfd, name, fd, depth);
 }
 
-static int remove_entry(struct removal *rm, int dirfd, const struct dirent *ent, unsigned depth)
+static int remove_entry(struct removal *rm, int dirfd, const struct dirent64 *ent, unsigned depth)
 {
 	int r;
 
@@ -187,42 +195,73 @@ static int remove_entry(struct removal *rm, int dirfd, const struct dirent *ent,
 	return remove_dir(rm, dirfd, ent->d_name, depth + 1);
 }
 
-/* One reading of the directory; *ret_n is the number of entries that it had. */
-static int empty_pass(struct removal *rm, int fd, unsigned depth, size_t *ret_n)
+static int compare_entries(const void *a, const void *b)
 {
-	auto_closedir DIR *d = NULL;
-	int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	size_t n = 0;
+	const struct dirent64 *const *x = a, *const *y = b;
 
-	if (again < 0)
-		return fail(rm, fd, ".", -errno);
-	d = fdopendir(again);
-	if (!d) {
-		fd_close(again);
-		return fail(rm, fd, ".", -ENOMEM);
-	}
-	for (const struct dirent *ent = readdir(d); ent; ent = readdir(d)) {
-		int r;
+	return ((*x)->d_ino > (*y)->d_ino) - ((*x)->d_ino < (*y)->d_ino);
+}
 
-		if (STREQ(ent->d_name, ".") || STREQ(ent->d_name, ".."))
-			continue;
-		n++;
-		r = remove_entry(rm, fd, ent, depth);
-		if (r < 0)
-			return r;
+/* What one reading gives, in the order of the inodes: neighbours on the disk are freed together. */
+static int remove_some(struct removal *rm, int fd, char *block, ssize_t n, unsigned depth)
+{
+	const struct dirent64 *entries[BLOCK / offsetof(struct dirent64, d_name) + 1];
+	size_t count = 0;
+	int r = 0;
+
+	for (ssize_t at = 0; at < n;) {
+		const struct dirent64 *ent = (const struct dirent64 *)(const void *)(block + at);
+
+		at += ent->d_reclen;
+		if (!STREQ(ent->d_name, ".") && !STREQ(ent->d_name, ".."))
+			entries[count++] = ent;
 	}
-	*ret_n = n;
-	return 0;
+	if (count > 1)
+		qsort(entries, count, sizeof(*entries), compare_entries);
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = remove_entry(rm, fd, entries[i], depth);
+	return r;
 }
 
 static int empty_dir(struct removal *rm, int fd, unsigned depth)
 {
-	size_t n = 1;
-	int r = 0;
+	ssize_t n;
 
-	for (unsigned pass = 0; n && r == 0 && pass < PASSES_MAX; pass++)
-		r = empty_pass(rm, fd, depth, &n);
-	return r;
+	if (!rm->block[depth])
+		rm->block[depth] = malloc(BLOCK);
+	if (!rm->block[depth])
+		return fail(rm, fd, ".", -ENOMEM);
+	while ((n = getdents64(fd, rm->block[depth], BLOCK)) > 0) {
+		int r = remove_some(rm, fd, rm->block[depth], n, depth);
+
+		if (r < 0)
+			return r;
+	}
+	return n < 0 ? fail(rm, fd, ".", -errno) : 0;
+}
+
+/* A subvolume with all that is in it; where that is not allowed its files go one by one. */
+static bool remove_subvolume(const struct removal *rm, int dirfd, const char *name, int fd)
+{
+	return rm->btrfs && btrfs_is_subvolume(fd) && btrfs_destroy(dirfd, name) == 0;
+}
+
+/* The directory name, which fd is open on. */
+static int remove_opened(struct removal *rm, int dirfd, const char *name, int fd, unsigned depth)
+{
+	int r = -ENOTEMPTY;
+
+	if (remove_subvolume(rm, dirfd, name, fd))
+		return 0;
+	for (unsigned pass = 0; (r == -ENOTEMPTY || r == -EEXIST) && pass < PASSES_MAX; pass++) {
+		if (pass && lseek(fd, 0, SEEK_SET) < 0)
+			return fail(rm, dirfd, name, -errno);
+		r = empty_dir(rm, fd, depth);
+		if (r < 0)
+			return r;
+		r = unlink_one(dirfd, name, AT_REMOVEDIR);
+	}
+	return r < 0 ? fail(rm, dirfd, name, r) : 0;
 }
 
 int storage_no_mounts(int fd, struct err **e)
@@ -241,7 +280,7 @@ int storage_no_mounts(int fd, struct err **e)
 
 static int remove_tree(int parent_fd, const char *name, struct err **e)
 {
-	struct removal rm = { .top = -EBADF, .e = e };
+	auto_removal struct removal rm = { .top = -EBADF, .e = e };
 	auto_close int top = -EBADF;
 	int r;
 
@@ -257,13 +296,9 @@ static int remove_tree(int parent_fd, const char *name, struct err **e)
 	if (top < 0)
 		return fail(&rm, parent_fd, name, top);
 	rm.top = top;
+	rm.btrfs = btrfs_is(top);
 	r = storage_no_mounts(top, e);
-	if (r == 0)
-		r = empty_dir(&rm, top, 0);
-	if (r < 0)
-		return r;
-	r = unlink_one(parent_fd, name, AT_REMOVEDIR);
-	return r < 0 ? fail(&rm, parent_fd, name, r) : 0;
+	return r < 0 ? r : remove_opened(&rm, parent_fd, name, top, 0);
 }
 
 struct job {

@@ -60,11 +60,18 @@ static void creation_done(struct creation *m)
 }
 #define auto_creation __attribute__((cleanup(creation_done)))
 
-static bool exists(const char *path)
+static bool exists(const struct conf *conf)
 {
+	auto_err struct err *e = NULL;
+	struct storage *s = NULL;
 	struct stat st;
+	bool there;
 
-	return stat(path, &st) == 0;
+	if (storage_is_directory(conf))
+		return stat(conf->rootfs_path.v, &st) == 0;
+	there = storage_resolve(conf, NULL, &s, &e) == 0;
+	storage_free(s);
+	return there;
 }
 
 /* The configuration to begin with: the handle's, that of a container that is there already, or the
@@ -145,7 +152,7 @@ static int take_place(struct creation *m)
 	if (r < 0)
 		return r;
 	/* Again, now that nobody else can: two creates of one name may have come this far. */
-	if (call_is_defined(k) && m->conf->rootfs_path.v && m->template && exists(m->conf->rootfs_path.v))
+	if (call_is_defined(k) && m->conf->rootfs_path.v && m->template && exists(m->conf))
 		return err_container_exists(&k->e, k->name, k->lxcpath);
 	m->at.dir = openat(m->at.parent, k->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (m->at.dir >= 0)
@@ -227,6 +234,41 @@ static int prepend_header(struct creation *m)
 	return r;
 }
 
+/* A root that is no directory is mounted for the template alone, on the directory that it is given. */
+static int mount_root(struct creation *m, struct storage **ret_storage, char **ret_place, int *ret_fd)
+{
+	struct call *k = m->k;
+	int r;
+
+	if (storage_is_directory(m->conf) || !m->conf->rootfs_path.v)
+		return 0;
+	*ret_place = path_join(k->dir, ROOTFS);
+	if (!*ret_place)
+		return err_no_memory(&k->e);
+	if (mkdirat(m->at.dir, ROOTFS, 0755) < 0 && errno != EEXIST)
+		return err_set(&k->e, errno, NULL, "cannot make %s", *ret_place);
+	r = storage_resolve(m->conf, &k->log, ret_storage, &k->e);
+	if (r == 0)
+		r = *ret_fd = storage_mount(*ret_storage, m->conf, &k->e);
+	return MIN(r, 0);
+}
+
+static int fill_root(struct creation *m, struct template_run *t)
+{
+	auto_close int fd = -EBADF;
+	struct storage *s = NULL;
+	auto_free char *place = NULL;
+	int r = mount_root(m, &s, &place, &fd);
+
+	t->root_fd = fd;
+	t->rootfs = place ? place : m->conf->rootfs_path.v;
+	if (r == 0)
+		r = template_run(t, m->conf, &m->k->e);
+	fd_replace(&fd, -EBADF);
+	storage_free(s);
+	return r;
+}
+
 static int fill(struct creation *m)
 {
 	struct call *k = m->k;
@@ -242,8 +284,7 @@ static int fill(struct creation *m)
 
 	if (!m->template)
 		return 0;
-	t.rootfs = m->conf->rootfs_path.v;
-	r = template_run(&t, m->conf, &k->e);
+	r = fill_root(m, &t);
 	if (r == 0)
 		r = reload(m);
 	if (r == 0)
@@ -262,10 +303,14 @@ static void undo(struct creation *m)
 		if (hook_run_all(k, m->conf, &(struct hook_run){ .kind = HOOK_DESTROY, .root = -1 }, NULL) < 0)
 			log_warn(&k->log, "a destroy hook of %s failed", k->name);
 	}
-	if (m->made_dir) {
+	/* What is elsewhere first: the directory has the mark that names it. */
+	err_free(take_ptr(k->e));
+	if (m->made_dir || m->made_rootfs)
+		r = storage_destroy(m->preset ? NULL : m->conf, k->dir, &k->log, &k->e);
+	if (r == 0 && m->made_dir) {
 		r = storage_rmtree(m->at.parent, k->name, &k->e);
-	} else {
-		if (m->made_rootfs)
+	} else if (!m->made_dir) {
+		if (r == 0 && m->made_rootfs)
 			r = storage_rmtree(m->at.dir, ROOTFS, &k->e);
 		if (m->made_config)
 			(void)unlinkat(m->at.dir, CONFIG, 0);
@@ -328,11 +373,16 @@ static int create(struct creation *m, const char *t)
 	if (r < 0)
 		return r;
 	m->preset = m->conf->rootfs_path.v;
-	if (m->preset && call_is_defined(k) && t && exists(m->conf->rootfs_path.v))
+	if (m->preset && call_is_defined(k) && t && exists(m->conf))
 		return err_container_exists(&k->e, k->name, k->lxcpath);
-	if (m->preset && !exists(m->conf->rootfs_path.v)) {
-		r = err_rootfs_missing(&k->e, m->conf->rootfs_path.v);
-		return err_at(&k->e, r, m->conf->rootfs_path.at);
+	if (m->preset) {
+		struct storage *s = NULL;
+
+		/* For its own words. */
+		r = storage_resolve(m->conf, &k->log, &s, &k->e);
+		storage_free(s);
+		if (r < 0)
+			return r;
 	}
 	if (!t)
 		return save_only(m);

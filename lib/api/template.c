@@ -126,16 +126,18 @@ static int mapped_argv(struct strv *argv, const struct template_run *t, const st
 }
 
 /* In the child; the caller may have threads: system calls only. errno of what failed. */
-static int become(const char *program, char *const *argv, bool quiet, bool new_mounts, int keep, int report)
+static int become(const char *program, char *const *argv, const struct template_run *t, bool new_mounts, int report)
 {
-	const int kept[2] = { MIN(keep, report), MAX(keep, report) };
+	const int kept[2] = { MIN(t->keep_fd, report), MAX(t->keep_fd, report) };
 
 	signal_reset_all();
 	(void)umask(022);
 	/* What a template mounts goes away with its last process, and does not show on the host. */
 	if (new_mounts && mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		return errno;
-	if (quiet) {
+	if (t->root_fd >= 0 && move_mount(t->root_fd, "", AT_FDCWD, t->rootfs, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return errno;
+	if (t->quiet) {
 		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 		if (null < 0)
@@ -145,7 +147,7 @@ static int become(const char *program, char *const *argv, bool quiet, bool new_m
 				return errno;
 	}
 	(void)proc_close_fds(3, kept, ARRAY_SIZE(kept));
-	(void)fcntl(keep, F_SETFD, 0);
+	(void)fcntl(t->keep_fd, F_SETFD, 0);
 	(void)execve(program, argv, environ);
 	return errno;
 }
@@ -166,7 +168,7 @@ static int run(const char *program, char *const *argv, const struct template_run
 
 	pid = proc_clone(new_mounts ? CLONE_NEWNS : 0, -1, NULL, e);
 	if (pid == 0) {
-		failed = become(program, argv, t->quiet, new_mounts, t->keep_fd, to_parent);
+		failed = become(program, argv, t, new_mounts, to_parent);
 		(void)!write(to_parent, &failed, sizeof(failed));
 		_exit(127);
 	}
@@ -187,11 +189,11 @@ static int run(const char *program, char *const *argv, const struct template_run
 	return r < 0 ? err_set(e, -r, NULL, "cannot see the end of %s", program) : 0;
 }
 
-static bool is_full(const char *path)
+static bool is_full(const struct template_run *t)
 {
 	struct statvfs v;
 
-	return statvfs(path, &v) == 0 &&
+	return (t->root_fd < 0 ? statvfs(t->rootfs, &v) : fstatvfs(t->root_fd, &v)) == 0 &&
 	       ((uint64_t)v.f_bavail * v.f_frsize < FULL_BYTES || (v.f_files && !v.f_favail));
 }
 
@@ -202,7 +204,7 @@ static int judge(const struct template_run *t, const char *base, int status, str
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	/* The template has said something on its way, but a full disk explains any message. */
-	if (is_full(t->rootfs)) {
+	if (is_full(t)) {
 		r = err_disk_full(e, t->rootfs);
 		return err_wrap(e, r, "running template %s", base);
 	}

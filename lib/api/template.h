@@ -12,6 +12,7 @@ struct template_run {
 	const char *dir;	/* LXCPATH/NAME */
 	const char *name;
 	const char *rootfs;	/* the directory to fill */
+	int root_fd;		/* a detached mount that the program gets there; -1: none */
 	char *const *argv;	/* the user's arguments; may be NULL */
 	bool quiet;
 	int keep_fd;		/* stays open in the program: it holds the creation's lock */

@@ -73,10 +73,7 @@ int removal_run(const struct removal *m, int parent, int dirfd, struct err **e)
 		r = marker = partial_begin_removal(dirfd, e);
 	if (r < 0)
 		return r;
-	if (m->conf)
-		r = storage_destroy(m->conf, m->dir, m->log, e);
-	else
-		r = 0;
+	r = storage_destroy(m->conf, m->dir, m->log, e);
 	if (r < 0)
 		return err_wrap(e, r, "deleting the root file system");
 	r = remove_content(m, dirfd, e);

@@ -8,12 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/path.h"
 #include "kernel/idmap.h"
 #include "kernel/mount.h"
-#include "storage/driver.h"
+#include "storage/block.h"
 
 static bool takes(const struct storage_driver *target, const struct storage *from)
 {
@@ -109,17 +111,61 @@ static int fill(struct storage *from, struct storage *to, const struct storage_c
 	return r;
 }
 
+/* Volumes share one name space: snapshots of several containers have the same names, and what is to take
+ * the place of a container is made while that has its own. */
+char *storage_copy_name(const struct storage_copy *how)
+{
+	auto_free char *clean = path_simplify(how->to_dir);
+	char *s = NULL;
+	int r;
+
+	if (!clean)
+		return NULL;
+	if (how->flags & STORAGE_INTO_SNAPS)
+		r = asprintf(&s, "%s-%s", how->from_name, how->to_name);
+	else if (STREQ(path_base(clean), how->to_name))
+		r = asprintf(&s, "%s", how->to_name);
+	else
+		r = asprintf(&s, "%s-%08lx", how->to_name, (unsigned long)time(NULL));
+	return r < 0 ? NULL : s;
+}
+
+/* A volume is as large as the one it is copied from, and has its kind of file system. */
+static int measure(struct storage *from, struct storage_spec *spec, struct err **e)
+{
+	int r;
+
+	if (!from->driver->block)
+		return 0;
+	r = storage_attach(from, e);
+	if (r == 0)
+		r = block_need_fstype(from, from->device, e);
+	if (r < 0)
+		return r;
+	if (!spec->fstype)
+		spec->fstype = from->fstype;
+	if (!spec->fssize && block_size(from->device, &spec->fssize) < 0)
+		return err_set(e, errno, NULL, "cannot tell the size of %s", from->device);
+	return 0;
+}
+
 static int copy_whole(const struct storage_driver *d, struct storage *from, const struct storage_copy *how, int dirfd,
 		      char **ret_source, struct log *l, struct err **e)
 {
 	auto_storage struct storage *to = NULL;
 	struct storage_spec spec = { 0 };
-	auto_free char *source = NULL;
+	auto_free char *source = NULL, *name = storage_copy_name(how);
 	int r;
 
+	if (!name)
+		return err_no_memory(e);
 	if (how->spec)
 		spec = *how->spec;
 	spec.dir = NULL;
+	spec.name = name;
+	r = d->block ? measure(from, &spec, e) : 0;
+	if (r < 0)
+		return r;
 	r = d->create(&spec, how->to_dir, dirfd, how->to, &source, e);
 	if (r < 0)
 		return r;
@@ -140,6 +186,30 @@ static int copy_whole(const struct storage_driver *d, struct storage *from, cons
 	}
 	*ret_source = take_ptr(source);
 	return 0;
+}
+
+bool storage_same_maps(const struct conf *a, const struct conf *b)
+{
+	bool same = a->idmap.n == b->idmap.n;
+
+	for (size_t i = 0; i < a->idmap.n && same; i++) {
+		const struct conf_idmap *x = &a->idmap.v[i], *y = &b->idmap.v[i];
+
+		same = x->gid == y->gid && x->nsid == y->nsid && x->hostid == y->hostid && x->range == y->range;
+	}
+	return same;
+}
+
+/* Subvolumes of one file system are shared even when a copy is asked for: nothing tells them apart. */
+static int copy_or_share(const struct storage_driver *d, struct storage *from, const struct storage_copy *how, int dirfd,
+			 char **ret_source, struct log *l, struct err **e)
+{
+	bool depends;
+
+	if (d == &storage_btrfs && takes(d, from) && storage_same_maps(how->from, how->to) &&
+	    d->snapshot(from, how, dirfd, ret_source, &depends, NULL) == 0)
+		return 0;
+	return copy_whole(d, from, how, dirfd, ret_source, l, e);
 }
 
 int storage_copy(const struct storage_copy *how, char **ret_path, bool *ret_depends, struct log *l, struct err **e)
@@ -164,8 +234,11 @@ int storage_copy(const struct storage_copy *how, char **ret_path, bool *ret_depe
 		r = err_storage_create_none(e, d.target->name);
 	if (r < 0)
 		return r;
+	/* Whoever has other ids gets files of his own; an overlay has none to give. */
+	if (d.snapshot && d.target != &storage_overlay && !storage_same_maps(how->from, how->to))
+		d.snapshot = false;
 	r = d.snapshot ? d.target->snapshot(from, how, dirfd, &source, &depends, e) :
-			 copy_whole(d.target, from, how, dirfd, &source, l, e);
+			 copy_or_share(d.target, from, how, dirfd, &source, l, e);
 	if (r < 0)
 		return err_wrap(e, r, d.snapshot ? "making a snapshot of %s" : "copying the root of %s", how->from_name);
 	if (asprintf(ret_path, "%s:%s", d.target->name, source) < 0) {

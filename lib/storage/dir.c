@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/capability.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,15 +15,17 @@
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "kernel/host.h"
 #include "kernel/idmap.h"
 #include "kernel/mount.h"
 #include "kernel/openat.h"
+#include "kernel/quota.h"
 #include "storage/driver.h"
 
 #define LOG_CATEGORY_DIR "dir"
 #define ROOT_NAME "rootfs"
 
-static int resolve(struct storage *s, const struct conf *c, struct log *l, struct err **e)
+int dir_resolve(struct storage *s, const struct conf *c, struct log *l, struct err **e)
 {
 	auto_close int fd = -EBADF;
 	struct stat st;
@@ -89,7 +92,7 @@ int storage_set_attributes(const struct storage *s, int mnt, const struct conf *
 	return mount_set(mnt, &a, e);
 }
 
-static int dir_mount(struct storage *s, const struct conf *c, struct err **e)
+int dir_mount(struct storage *s, const struct conf *c, struct err **e)
 {
 	/* Opened again, because a mount can only be cloned in the mount namespace that it is in; it
 	 * must be the directory that was checked. */
@@ -103,6 +106,10 @@ static int dir_mount(struct storage *s, const struct conf *c, struct err **e)
 		return err_set(e, errno, NULL, "cannot stat %s", s->source);
 	if (st.st_dev != s->dev || st.st_ino != s->ino)
 		return err_set(e, ESTALE, NULL, "%s was exchanged while the container started", s->source);
+	if (s->view && !host_has_cap(CAP_SYS_ADMIN)) {
+		fd_replace(&fd, open(s->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+		return fd < 0 ? err_set(e, errno, NULL, "cannot open %s", s->source) : take_fd(&fd);
+	}
 	mnt = mount_clone(fd, !s->view, e);
 	if (mnt < 0)
 		return mnt;
@@ -233,12 +240,76 @@ int storage_remove_own(const char *source, const char *dir, int dirfd, struct lo
 	return storage_rmtree(parent, name, e);
 }
 
+static int usage(struct storage *s, struct storage_usage *ret, struct err **e)
+{
+	auto_close int fd = open(s->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct quota_usage q;
+	uint32_t project = 0;
+	int r;
+
+	if (fd < 0)
+		return err_set(e, errno, NULL, "cannot open %s", s->source);
+	if (quota_project(fd, &project) == 0 && project && quota_usage(fd, project, &q) == 0) {
+		*ret = (struct storage_usage){ .used = q.used, .exclusive = UINT64_MAX, .limit = q.limit };
+		return 0;
+	}
+	r = storage_tree_usage(fd, &ret->used, e);
+	/* How much of it is shared with copies only the file system knows. */
+	ret->exclusive = UINT64_MAX;
+	ret->limit = 0;
+	return r;
+}
+
+/* A number that nothing on this file system has been counted under. */
+static int new_project(int fd, uint32_t *ret)
+{
+	struct stat st;
+	struct quota_usage q;
+	int r = fstat(fd, &st) < 0 ? -errno : 0;
+
+	for (uint32_t i = 0; i < 1000 && r == 0; i++) {
+		*ret = (uint32_t)(st.st_ino & 0xffffff) + 0x54000000U + i;
+		r = quota_usage(fd, *ret, &q);
+		/* The kernel says ENOENT for a number without a record. */
+		if (r == -ENOENT || (r == 0 && q.used == 0 && q.limit == 0))
+			return 0;
+	}
+	return r < 0 ? r : -EBUSY;
+}
+
+static int resize(struct storage *s, uint64_t bytes, struct err **e)
+{
+	auto_close int fd = open(s->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct quota_usage q;
+	uint32_t project = 0;
+	int r;
+
+	if (fd < 0)
+		return err_set(e, errno, NULL, "cannot open %s", s->source);
+	r = quota_usage(fd, 0, &q);
+	if (r < 0 && r != -ENOENT)
+		return err_resize_unsupported(e, "dir", "its file system keeps no project quotas (mount option prjquota)");
+	r = quota_project(fd, &project);
+	if (r == 0 && !project) {
+		r = new_project(fd, &project);
+		if (r == 0)
+			r = storage_tree_project(fd, project, e);
+		if (r < 0 && e && *e)
+			return r;
+	}
+	if (r == 0)
+		r = quota_limit(fd, project, bytes);
+	return r < 0 ? err_set(e, -r, NULL, "cannot set a quota for %s", s->source) : 0;
+}
+
 const struct storage_driver storage_dir = {
 	.name = "dir",
 	.for_users = true,
 	.can_backup = true,
-	.resolve = resolve,
+	.resolve = dir_resolve,
 	.mount = dir_mount,
 	.create = create,
 	.destroy = storage_remove_own,
+	.usage = usage,
+	.resize = resize,
 };

@@ -31,6 +31,7 @@ struct storage_driver {
 	const char *name;
 	bool on_host;			/* only root of the host can mount it */
 	bool for_users;			/* usable without root */
+	bool block;			/* s->device is a device of a certain size */
 	bool can_snapshot, can_backup;
 	/* Checks the source and fills what the driver keeps in s. */
 	int (*resolve)(struct storage *s, const struct conf *c, struct log *l, struct err **e);
@@ -53,7 +54,16 @@ struct storage_driver {
 	int (*resize)(struct storage *s, uint64_t bytes, struct err **e);
 };
 
-extern const struct storage_driver storage_dir, storage_overlay;
+extern const struct storage_driver storage_btrfs, storage_dir, storage_loop, storage_lvm, storage_nbd, storage_overlay,
+	storage_rbd, storage_zfs;
+
+/* What other types of directories share with dir. */
+int dir_resolve(struct storage *s, const struct conf *c, struct log *l, struct err **e);
+int dir_mount(struct storage *s, const struct conf *c, struct err **e);
+/* What the files below a directory take, each counted once. */
+int storage_tree_usage(int top, uint64_t *ret, struct err **e);
+/* Gives all files below a directory a project number, so that a quota counts them. */
+int storage_tree_project(int top, uint32_t project, struct err **e);
 
 /* Gives the directory behind fd to the mapped root of c; nothing without an id map. */
 int storage_give(int fd, const struct conf *c, struct err **e);
@@ -68,6 +78,7 @@ int storage_open(const struct storage_driver *d, const char *source, const struc
 /* The type that c names, or that its path shows. */
 int storage_driver_of(const struct conf *c, const struct storage_driver **ret, struct err **e);
 int storage_driver_named(const char *type, const struct storage_driver **ret, struct err **e);
+bool storage_same_maps(const struct conf *a, const struct conf *b);
 /* True where this process may mount what it likes. */
 bool storage_is_privileged(void);
 /* The attributes that a mount gets from lxc.rootfs.options, or that a view has. */

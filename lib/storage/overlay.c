@@ -225,18 +225,6 @@ static bool snapshots(const struct storage *from)
 	return from->driver == &storage_dir || from->driver == &storage_overlay;
 }
 
-static bool same_maps(const struct conf *a, const struct conf *b)
-{
-	bool same = a->idmap.n == b->idmap.n;
-
-	for (size_t i = 0; i < a->idmap.n && same; i++) {
-		const struct conf_idmap *x = &a->idmap.v[i], *y = &b->idmap.v[i];
-
-		same = x->gid == y->gid && x->nsid == y->nsid && x->hostid == y->hostid && x->range == y->range;
-	}
-	return same;
-}
-
 /* The top directory of the upper layer is what the merged root's looks like. */
 static int look_like(int delta, const char *lower, struct err **e)
 {
@@ -273,7 +261,7 @@ static int snapshot(struct storage *from, const struct storage_copy *how, int di
 
 	if (!lowers)
 		return err_no_memory(e);
-	if (!same_maps(how->from, how->to))
+	if (!storage_same_maps(how->from, how->to))
 		return err_overlay_maps_differ(e);
 	r = make_delta(how->to_dir, dirfd, how->to, &delta, e);
 	if (r < 0)
@@ -292,6 +280,29 @@ static int snapshot(struct storage *from, const struct storage_copy *how, int di
 	return 0;
 }
 
+static int count(const char *path, uint64_t *sum, struct err **e)
+{
+	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uint64_t one = 0;
+	int r = fd < 0 ? err_set(e, errno, NULL, "cannot open %s", path) : storage_tree_usage(fd, &one, e);
+
+	*sum += one;
+	return r;
+}
+
+static int usage(struct storage *s, struct storage_usage *ret, struct err **e)
+{
+	int r;
+
+	ret->exclusive = ret->used = 0;
+	r = count(s->upper, &ret->exclusive, e);
+
+	ret->used = ret->exclusive;
+	for (size_t i = 0; i < s->lowers.n && r == 0; i++)
+		r = count(s->lowers.v[i], &ret->used, e);
+	return r;
+}
+
 const struct storage_driver storage_overlay = {
 	.name = OVERLAY,
 	.for_users = true,
@@ -303,4 +314,5 @@ const struct storage_driver storage_overlay = {
 	.destroy = destroy,
 	.snapshot = snapshot,
 	.snapshots = snapshots,
+	.usage = usage,
 };

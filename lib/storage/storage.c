@@ -16,9 +16,10 @@
 #include "base/strv.h"
 #include "kernel/host.h"
 #include "kernel/idmap.h"
-#include "storage/driver.h"
+#include "storage/block.h"
 
-static const struct storage_driver *const drivers[] = { &storage_dir, &storage_overlay };
+static const struct storage_driver *const drivers[] = { &storage_dir, &storage_overlay, &storage_btrfs, &storage_loop,
+						       &storage_lvm, &storage_zfs,     &storage_rbd,   &storage_nbd };
 
 /* "best" tries them in this order. */
 static const char *const best[] = { "btrfs", "zfs", "lvm", "dir", "rbd" };
@@ -27,17 +28,6 @@ static const char *const best[] = { "btrfs", "zfs", "lvm", "dir", "rbd" };
 static const struct {
 	const char *old, *now;
 } aliases[] = { { "overlayfs", "overlay" }, { "aufs", "overlay" } };
-
-/* Types that LXC has. One that is here and not above is refused by name. */
-static const char *const known_types[] = { "btrfs", "loop", "lvm", "nbd", "rbd", "zfs" };
-
-static bool is_known(const char *type)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(known_types); i++)
-		if (STREQ(known_types[i], type))
-			return true;
-	return false;
-}
 
 int storage_driver_named(const char *type, const struct storage_driver **ret, struct err **e)
 {
@@ -49,7 +39,7 @@ int storage_driver_named(const char *type, const struct storage_driver **ret, st
 			*ret = drivers[i];
 			return 0;
 		}
-	return is_known(type) ? err_storage_unsupported(e, type) : err_storage_type_unknown(e, type);
+	return err_storage_type_unknown(e, type);
 }
 
 /* The type of a path without one. A directory that exists is just that, whatever it is on: LXC's
@@ -80,6 +70,13 @@ int storage_driver_of(const struct conf *c, const struct storage_driver **ret, s
 		return type ? err_storage_type_unknown(e, type) : err_no_memory(e);
 	}
 	return storage_driver_named(probe(path), ret, e);
+}
+
+bool storage_is_directory(const struct conf *c)
+{
+	const struct storage_driver *d = NULL;
+
+	return c->rootfs_path.v && storage_driver_of(c, &d, NULL) == 0 && (d == &storage_dir || d == &storage_btrfs);
 }
 
 bool storage_is_privileged(void)
@@ -267,6 +264,8 @@ static int create_as(const char *type, const struct storage_spec *spec, const ch
 		return r;
 	if (dirfd < 0)
 		return err_set(e, errno, NULL, "cannot open %s", dir);
+	if (!d->create)
+		return err_storage_create_none(e, d->name);
 	if (d->on_host && !storage_is_privileged())
 		return err_storage_needs_root(e, d->name);
 	r = d->create(spec, dir, dirfd, c, &source, e);
@@ -312,19 +311,35 @@ int storage_create(const char *type, const struct storage_spec *spec, const char
 	return r;
 }
 
+/* What the mark names, when it is something else than what the configuration has: an interrupted create
+ * or copy made it and did not come to write it down. */
+static int destroy_marked(const char *dir, int dirfd, struct log *l, struct err **e)
+{
+	auto_free char *mark = storage_marked(dirfd);
+	const struct storage_driver *d;
+	char *colon = mark ? strchr(mark, ':') : NULL;
+
+	if (!colon)
+		return 0;
+	*colon = '\0';
+	if (storage_driver_named(mark, &d, NULL) < 0)
+		return 0;
+	return d->destroy(colon + 1, dir, dirfd, l, e);
+}
+
 int storage_destroy(const struct conf *c, const char *dir, struct log *l, struct err **e)
 {
-	auto_close int dirfd = -EBADF;
+	auto_close int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	const struct storage_driver *d;
 	int r;
 
-	if (!c->rootfs_path.v)
-		return 0;
+	if (dirfd < 0)
+		return err_set(e, errno, NULL, "cannot open %s", dir);
+	if (!c || !c->rootfs_path.v)
+		return destroy_marked(dir, dirfd, l, e);
 	r = storage_driver_of(c, &d, e);
 	if (r < 0)
 		return err_at(e, r, c->rootfs_path.at);
-	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dirfd < 0)
-		return err_set(e, errno, NULL, "cannot open %s", dir);
-	return d->destroy(c->rootfs_path.v, dir, dirfd, l, e);
+	r = d->destroy(c->rootfs_path.v, dir, dirfd, l, e);
+	return r < 0 ? r : destroy_marked(dir, dirfd, l, e);
 }

@@ -16,6 +16,7 @@ struct storage_spec {			/* options of create, all borrowed, NULL/0: default */
 	const char *fstype;
 	uint64_t fssize;
 	const char *dir;
+	const char *name;		/* of a volume, where no more special one is given; NULL: the directory's */
 	const char *zfsroot, *vg, *lv, *thinpool, *rbdname, *rbdpool, *rbduser;
 };
 
@@ -23,6 +24,8 @@ struct storage_spec {			/* options of create, all borrowed, NULL/0: default */
  * No rootfs.path: *ret is NULL. */
 int storage_resolve(const struct conf *c, struct log *l, struct storage **ret, struct err **e);
 void storage_free(struct storage *s);
+/* The path in c is the root directory itself, which needs not be mounted to be seen. */
+bool storage_is_directory(const struct conf *c);
 const char *storage_type(const struct storage *s);
 const char *storage_source(const struct storage *s);
 /* Monitor: attaches block devices where there are any. Undo: storage_detach. */
@@ -43,7 +46,8 @@ int storage_mount(struct storage *s, const struct conf *c, struct err **e);
 int storage_create(const char *type, const struct storage_spec *spec, const char *dir, const struct conf *c,
 		   char **ret_path, struct err **e);
 /* Deletes what storage_create made: never through a symlink, never across a mount, never anything
- * outside the container's directory unless this library made it there. */
+ * outside the container's directory unless this library made it there. c NULL: what the directory's mark
+ * names, as an interrupted create left it. */
 int storage_destroy(const struct conf *c, const char *dir, struct log *l, struct err **e);
 /* Removes a whole tree by directory fd: never follows a symlink, never crosses a mount, clears
  * immutable flags, removes subvolumes. 0 or the first -errno with the path in *e. */

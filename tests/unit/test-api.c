@@ -451,8 +451,8 @@ static void failing_create_leaves_nothing(void **state)
 	assert_failed(c, "template-not-executable");
 	assert_false(c->create(c, bad, NULL, NULL, 0, newline));
 	assert_failed(c, "template-argument-invalid");
-	assert_false(c->create(c, bad, "zfs", NULL, LXC_CREATE_QUIET, NULL));
-	assert_failed(c, "storage-unsupported");
+	assert_false(c->create(c, bad, "nbd", NULL, LXC_CREATE_QUIET, NULL));
+	assert_failed(c, "storage-create-none");
 	assert_false(is_there("c1"));
 	assert_false(c->is_defined(c));
 	lxc_container_put(c);

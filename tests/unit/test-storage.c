@@ -119,19 +119,31 @@ static void file_as_root_is_refused(void **state)
 	unit_write(tmp, "image", "x");
 	assert_true(asprintf(&text, "lxc.rootfs.path = %s/image\n", tmp) > 0);
 	assert_true(resolve(text, &s, &e) < 0);
-	assert_err_id(e, "storage-unsupported");
+	assert_err_id(e, unit_is_root() ? "fstype-undetected" : "storage-needs-root");
 	assert_err_has(e, "c1.conf:1");
 }
 
-static void types_of_later_versions_are_refused_by_name(void **state)
+static void missing_programs_are_named_with_their_package(void **state)
 {
-	auto_err struct err *e = NULL;
-	struct storage *s = NULL;
+	static const struct {
+		const char *line, *package;
+	} cases[] = {
+		{ "lxc.rootfs.path = zfs:tank/c1\n", "zfsutils-linux" },
+		{ "lxc.rootfs.path = rbd:/dev/rbd/pool/c1\n", "ceph-common" },
+	};
 
-	assert_true(resolve("lxc.rootfs.path = zfs:tank/c1\n", &s, &e) < 0);
-	assert_err_id(e, "storage-unsupported");
-	assert_err_has(e, "zfs");
-	assert_err_has(e, "c1.conf:1");
+	if (!unit_is_root())
+		unit_skip("needs root");
+	assert_int_equal(setenv("PATH", tmp, 1), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		auto_err struct err *e = NULL;
+		struct storage *s = NULL;
+
+		assert_true(resolve(cases[i].line, &s, &e) < 0);
+		assert_err_id(e, "program-missing");
+		assert_err_has(e, cases[i].package);
+		assert_err_has(e, "c1.conf:1");
+	}
 }
 
 static void words_that_are_no_type_are_named(void **state)
@@ -195,11 +207,11 @@ static void create_takes_the_first_type_that_works(void **state)
 	auto_err struct err *e = NULL;
 
 	make_dir("c1");
-	assert_int_equal(storage_create("zfs,dir", NULL, dir, c, &path, &e), 0);
+	assert_int_equal(storage_create("nbd,dir", NULL, dir, c, &path, &e), 0);
 	assert_null(e);
 	assert_non_null(strstr(path, "dir:"));
-	assert_true(storage_create("zfs", NULL, dir, c, &path, &e) < 0);
-	assert_err_id(e, "storage-unsupported");
+	assert_true(storage_create("nbd", NULL, dir, c, &path, &e) < 0);
+	assert_err_id(e, "storage-create-none");
 }
 
 static void destroy_keeps_a_root_outside_of_the_container(void **state)
@@ -367,7 +379,7 @@ static const struct CMUnitTest tests[] = {
 	T(existing_directory_resolves_with_and_without_type),
 	T(missing_root_is_named_with_its_line),
 	T(file_as_root_is_refused),
-	T(types_of_later_versions_are_refused_by_name),
+	T(missing_programs_are_named_with_their_package),
 	T(words_that_are_no_type_are_named),
 	T(idmap_option_needs_an_id_map),
 	T(create_makes_an_empty_root_and_destroy_removes_it),

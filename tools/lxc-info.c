@@ -19,7 +19,7 @@
 
 struct info {
 	unsigned n_facts;	/* how many times a fact was asked for */
-	bool state, pid, ips, stats, raw, json;
+	bool state, pid, ips, stats, disk, raw, json;
 	struct strv keys;
 };
 
@@ -40,6 +40,9 @@ static int option(struct tool *t, int key, const char *value)
 		break;
 	case KEY_STATS:
 		fact = &i->stats;
+		break;
+	case KEY_DISK:
+		fact = &i->disk;
 		break;
 	case KEY_NO_HUMANIZE:
 		i->raw = true;
@@ -120,6 +123,23 @@ static void show_memory(const struct info *i, struct lxc_container *c)
 		show_bytes(i, "Memory use:", bytes);
 	if (stat_kmem_bytes(c, &bytes))
 		show_bytes(i, "KMem use:", bytes);
+}
+
+/* Only when it is asked for: a directory is counted file by file. False after a message. */
+static bool show_disk(struct tool *t, const struct info *i, struct lxc_container *c)
+{
+	struct lxcext_usage u;
+
+	if (lxcext_disk_usage(c, &u) < 0) {
+		(void)tool_failed(t, c, "cannot tell what %s takes on the disk", t->name);
+		return false;
+	}
+	show_bytes(i, "Disk use:", u.used);
+	if (u.exclusive != UINT64_MAX)
+		show_bytes(i, "Disk own:", u.exclusive);
+	if (u.limit)
+		show_bytes(i, "Disk limit:", u.limit);
+	return true;
 }
 
 /* The host's end sees the guest's traffic from the other side: what the host received, the guest sent. */
@@ -230,9 +250,9 @@ static void show_last_error(struct lxc_container *c)
 		show_line("Last error:", text);
 }
 
-static void show(struct tool *t, struct info *i, struct lxc_container *c)
+static bool show(struct tool *t, struct info *i, struct lxc_container *c)
 {
-	bool all = i->n_facts == 0 && i->keys.n == 0, running = c->is_running(c);
+	bool all = i->n_facts == 0 && i->keys.n == 0, running = c->is_running(c), ok = true;
 
 	if (all)
 		show_line("Name:", t->name);
@@ -253,10 +273,13 @@ static void show(struct tool *t, struct info *i, struct lxc_container *c)
 		show_ids(c);
 		show_user_network(c, running);
 	}
+	if (i->disk)
+		ok = show_disk(t, i, c);
 	for (size_t n = 0; n < i->keys.n; n++)
 		show_key(t, i, c, i->keys.v[n]);
 	if (all && !running)
 		show_last_error(c);
+	return ok;
 }
 
 static void add_ips(struct json *j, struct lxc_container *c)
@@ -384,8 +407,10 @@ int main(int argc, char *argv[])
 		} else if (c && i.json) {
 			r = show_json(&t, &i, c);
 		} else if (c) {
-			show(&t, &i, c);
+			bool ok = show(&t, &i, c);
+
 			r = tool_flush(&t);
+			r = ok ? r : EXIT_FAILURE;
 		}
 		tool_close(&t, c);
 	}

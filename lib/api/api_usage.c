@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copyright (C) The Tiffin authors */
-/* api_usage - what the root of a container takes on the disk. */
+/* api_usage - what the root of a container takes on the disk, and may take. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,4 +32,24 @@ attr_public int lxcext_disk_usage(struct lxc_container *c, struct lxcext_usage *
 		return -EINVAL;
 	r = usage(&k, ret);
 	return call_end(&k, r, "cannot tell what %s takes on the disk", k.name);
+}
+
+static int limit(struct call *k, uint64_t bytes)
+{
+	auto_conf struct conf *conf = NULL;
+	auto_close int lock = call_disk_lock(k);
+	int r = lock < 0 ? lock : call_need_conf(k, &conf);
+
+	return r < 0 ? r : storage_resize(conf, k->dir, bytes, &k->e);
+}
+
+attr_public int lxcext_disk_limit(struct lxc_container *c, uint64_t bytes)
+{
+	struct call k;
+	int r;
+
+	if (!call_begin(&k, c))
+		return -EINVAL;
+	r = limit(&k, bytes);
+	return call_end(&k, r, "cannot set the size of %s", k.name);
 }

@@ -25,6 +25,7 @@ sort > "$tmp/expected" <<'LIST'
 LXCEXT_1
 lxcext_attach_exec@@LXCEXT_1
 lxcext_copy@@LXCEXT_1
+lxcext_disk_limit@@LXCEXT_1
 lxcext_disk_usage@@LXCEXT_1
 lxcext_attach_login@@LXCEXT_1
 list_active_containers

@@ -129,6 +129,9 @@ struct lxcext_usage {
 };
 /* 0 or a negative errno. May read the whole tree. */
 extern int lxcext_disk_usage(struct lxc_container *c, struct lxcext_usage *ret);
+/* Sets how much the root may take: a volume grows to this size, with its file system and while the
+ * container runs; a directory or subvolume gets a quota, of which bytes 0 is none. 0 or a negative errno. */
+extern int lxcext_disk_limit(struct lxc_container *c, uint64_t bytes);
 
 /* The version of this implementation, "0.1.0"; lxc_get_version() is the API level. */
 extern const char *lxcext_version(void);

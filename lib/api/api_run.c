@@ -22,6 +22,7 @@
 #include "kernel/signal.h"
 #include "lifecycle/launch.h"
 #include "lifecycle/partial.h"
+#include "use.h"
 #include "vtable.h"
 
 #define EXPLAIN_MAX (4U << 20)
@@ -47,14 +48,29 @@ struct start {
 	struct launch l;
 	struct conf *conf;
 	char *pidfile;
+	int use;		/* the directory, held as in use */
 };
 
 static void start_done(struct start *s)
 {
+	fd_close(s->use);
 	conf_free(s->conf);
 	free(s->pidfile);
 }
 #define auto_start __attribute__((cleanup(start_done)))
+
+/* What is being destroyed, renamed or replaced is not started; and none of this begins while it starts. */
+static int hold(struct call *k, struct start *s)
+{
+	if (!call_is_defined(k))
+		return 0;
+	s->use = use_shared(k);
+	if (s->use >= 0 || err_is(k->e, "container-in-use"))
+		return s->use < 0 ? s->use : 0;
+	/* A directory that cannot be read is a matter of those who need to. */
+	err_free(take_ptr(k->e));
+	return 0;
+}
 
 /* The monitor works in /: a pid file is named relative to where the caller is. */
 static char *absolute(const char *path)
@@ -71,6 +87,8 @@ static int start_prepare(struct call *k, int useinit, char *const argv[], struct
 	int r = call_need_conf(k, &s->conf);
 	bool has_pidfile;
 
+	if (r == 0)
+		r = hold(k, s);
 	if (r == 0)
 		r = partial_check(k->dir, k->name, k->lxcpath, &k->e);
 	if (r < 0)
@@ -114,7 +132,7 @@ static void set_error_num(struct call *k, int num)
 
 bool api_start(struct lxc_container *c, int useinit, char *const argv[])
 {
-	auto_start struct start s = { 0 };
+	auto_start struct start s = { .use = -EBADF };
 	int status = 0, r;
 	struct call k;
 
@@ -153,7 +171,7 @@ bool api_startl(struct lxc_container *c, int useinit, ...)
 
 attr_public bool lxcext_start_exec(struct lxc_container *c, int useinit, char *const argv[])
 {
-	auto_start struct start s = { 0 };
+	auto_start struct start s = { .use = -EBADF };
 	struct call k;
 	int r;
 
@@ -171,7 +189,7 @@ attr_public bool lxcext_start_exec(struct lxc_container *c, int useinit, char *c
 attr_public char *lxcext_explain(struct lxc_container *c, int useinit, char *const argv[])
 {
 	auto_buf struct buf b = BUF_INIT(EXPLAIN_MAX);
-	auto_start struct start s = { 0 };
+	auto_start struct start s = { .use = -EBADF };
 	struct call k;
 	int r;
 

@@ -21,6 +21,7 @@
 #include "lifecycle/depend.h"
 #include "lifecycle/partial.h"
 #include "storage/storage.h"
+#include "use.h"
 #include "vtable.h"
 
 #define TIMESTAMP "ts"
@@ -162,10 +163,14 @@ static int snapshot(struct call *k, const char *commentfile, int *ret)
 		.finish = write_facts,
 		.arg = &m,
 	};
+	auto_close int use = -EBADF;
 	unsigned n = 0;
 	int r = copy_settle(k);
 
+	/* From here on it has this name. */
 	if (r == 0)
+		r = use = use_shared(k);
+	if (r >= 0)
 		r = call_need_conf(k, &conf);
 	if (r == 0 && !call_is_defined(k))
 		r = err_container_unknown(&k->e, k->name, k->lxcpath);

@@ -331,10 +331,27 @@ static int take_place(struct copying *c)
 	return r;
 }
 
+/* One that was started meanwhile was read while it changed. */
+static int check_still(struct copying *c)
+{
+	struct call *from = c->from;
+	enum lxc_state state;
+	int r = 0;
+
+	if (!(c->how->flags & LXC_CLONE_ALLOW_RUNNING)) {
+		r = call_state(from, &state);
+		if (r == 0 && state != STATE_STOPPED)
+			r = err_copy_running(&from->e, from->name);
+	}
+	return of_source(c, r);
+}
+
 static int fill(struct copying *c)
 {
 	int r = copy_root(c);
 
+	if (r == 0)
+		r = check_still(c);
 	if (r == 0)
 		r = finish_conf(c);
 	/* The source has been read. */

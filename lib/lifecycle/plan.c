@@ -238,7 +238,7 @@ int plan_make(struct run *r, struct err **e)
 	/* Without a pre-mount hook nothing can change what is mounted; and the map of an idmapped root can
 	 * only be made out here. */
 	r->early_mounts = !c->hooks[HOOK_PRE_MOUNT].n || storage_wants_userns(r->storage) ||
-			  storage_wants_host(r->storage);
+			  (storage_wants_host(r->storage) && conf_is_mapped(c));
 	return 0;
 }
 

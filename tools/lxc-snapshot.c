@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/path.h"
+#include "common/jsonout.h"
 #include "common/launch.h"
 #include "common/show.h"
 
@@ -24,7 +25,7 @@
 struct snapshot {
 	enum key action;	/* KEY_NONE: make one */
 	const char *comment, *subject, *newname;
-	bool comments, table;
+	bool comments, table, json;
 };
 
 static int option(struct tool *t, int key, const char *value)
@@ -48,6 +49,9 @@ static int option(struct tool *t, int key, const char *value)
 		if (!*value)
 			return tool_usage(t, "option %s needs the name of a snapshot, not ''",
 					  key == KEY_RESTORE ? "--restore (-r)" : "--destroy (-d)");
+		break;
+	case KEY_JSON:
+		s->json = true;
 		break;
 	case KEY_LONG:
 		s->table = true;
@@ -156,26 +160,75 @@ static void show_table(struct tool *t, const struct lxc_snapshot *v, int n)
 		show_row(t, &v[i]);
 }
 
+static void add_json(struct json *j, const struct lxc_snapshot *s)
+{
+	struct lxc_container *c = lxc_container_new(s->name, s->lxcpath);
+	auto_free char *comment = comment_of(s);
+	bool complete = is_complete(s), known;
+	struct lxcext_usage usage = { 0 };
+	time_t then = 0;
+
+	known = c && complete && lxcext_disk_usage(c, &usage) == 0;
+	json_object(j, NULL);
+	json_string(j, "name", s->name);
+	json_string(j, "path", s->lxcpath);
+	json_bool(j, "complete", complete);
+	if (time_of(s, &then)) {
+		json_i64(j, "created", (int64_t)then);
+		json_i64(j, "age", (int64_t)MAX(time(NULL) - then, 0));
+	} else {
+		json_null(j, "created");
+		json_null(j, "age");
+	}
+	if (known)
+		json_u64(j, "used", usage.used);
+	else
+		json_null(j, "used");
+	if (known && usage.exclusive != UINT64_MAX)
+		json_u64(j, "exclusive", usage.exclusive);
+	else
+		json_null(j, "exclusive");
+	json_string(j, "comment", comment);
+	json_object_end(j);
+	if (c)
+		(void)lxc_container_put(c);
+}
+
+static int show_json(struct tool *t, const struct lxc_snapshot *v, int n)
+{
+	struct jsonout o;
+	struct json *j = jsonout_begin(&o, "lxc-snapshot");
+
+	json_string(j, "container", t->name);
+	json_array(j, "snapshots");
+	for (int i = 0; i < n; i++)
+		add_json(j, &v[i]);
+	json_array_end(j);
+	return jsonout_end(t, &o);
+}
+
 static int list(struct tool *t, const struct snapshot *s, struct lxc_container *c)
 {
 	struct lxc_snapshot *v = NULL;
-	int n = c->snapshot_list(c, &v);
+	int n = c->snapshot_list(c, &v), r = EXIT_SUCCESS;
 
 	if (n < 0)
 		return tool_failed(t, c, "cannot list the snapshots of %s", t->name);
-	if (n == 0)
+	if (n == 0 && !s->json)
 		puts("No snapshots");
-	else
+	else if (n)
 		qsort(v, (size_t)n, sizeof(*v), by_number);
-	if (s->table)
+	if (s->json)
+		r = show_json(t, v, n);
+	else if (s->table)
 		show_table(t, v, n);
 	for (int i = 0; i < n; i++) {
-		if (!s->table)
+		if (!s->table && !s->json)
 			show_one(t, &v[i], s->comments);
 		v[i].free(&v[i]);
 	}
 	free(v);
-	return tool_flush(t);
+	return r == EXIT_SUCCESS ? tool_flush(t) : r;
 }
 
 static int make(struct tool *t, const struct snapshot *s, struct lxc_container *c)

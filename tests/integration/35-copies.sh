@@ -180,6 +180,7 @@ is "$out$err" "" "says nothing"
 like "$(lxc-snapshot -n "$a" -L)" "^snap0 \($top/snaps\) [0-9]{4}:[0-9]{2}:[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\$" "is listed"
 is "$(lxc-snapshot -n "$a" -L -C | sed -n 2p)" "before the change" "with its comment"
 like "$(lxc-snapshot -n "$a" -L --long | sed -n 2p)" "^snap0 .* [0-9]+[smhd] .*(B|bytes) .*before the change" "and in a table"
+like "$(lxc-snapshot -n "$a" -L --json)" '"name":"snap0".*"complete":true,"created":[0-9]+,"age":[0-9]+,"used":[0-9]+,"exclusive":null,"comment":"before the change' "and as JSON"
 is "$(same "$top/rootfs" "$top/snaps/snap0/rootfs")" "" "it is the same, file by file"
 is "$(sed -n 's/^lxc.net.0.hwaddr = //p' "$top/snaps/snap0/config")" "$(key "$a" lxc.net.0.hwaddr)" "and by its address"
 succeeds "start" lxc-start -n "$a"
@@ -261,6 +262,14 @@ succeeds "kept" lxc-copy -e -D -n "$a" -N "$s"
 succeeds "stop" lxc-stop -k -n "$s"
 succeeds "it is still there" lxc-info -n "$s"
 succeeds "until it is destroyed" lxc-destroy -n "$s"
+succeeds "in memory" lxc-copy -e -t -n "$a" -N "$s"
+lxc-attach -n "$s" -- sh -c 'echo volatile >/data/new; cat /data/new /data/one; cat /etc/hostname' >"$scratch/seen"
+is "$(cat "$scratch/seen")" "volatile
+one
+$s" "it works as any"
+ok "nothing is written to the disk" test ! -e "$lxcpath/$s/overlay/delta/data"
+succeeds "stop" lxc-stop -k -n "$s"
+ok "and it is gone" eventually 5 test ! -e "$lxcpath/$s"
 fails 1 "a mount of nothing" lxc-copy -e -n "$a" -N "$s" -m bind=/nonexistent
 like "$err" "'bind=/nonexistent' names something that does not exist" "is refused"
 fails 1 "a mount of another kind" lxc-copy -e -n "$a" -N "$s" -m aufs=/etc

@@ -217,6 +217,10 @@ int copy_mounts_tmpfs(struct tool *t, struct lxc_container *c)
 	if (!dir || asprintf(&hook, "%s/pre-mount-tmpfs", dir) < 0 || asprintf(&memory, "%s/memory", dir) < 0 ||
 	    asprintf(&delta, "%s/overlay/delta", dir) < 0)
 		return tool_usage(t, "out of memory");
+	/* The host's root mounts the layers of a mapped container before any hook of it runs. */
+	if (geteuid() == 0 && c->get_config_item(c, "lxc.idmap", NULL, 0) > 0)
+		return (void)tool_error(t, "the changes of a container with an id map (lxc.idmap) that root starts cannot be kept "
+					   "in memory (-t)"), -1;
 	if (access(delta, F_OK) < 0)
 		return (void)tool_error(t, "the copy is no overlay, whose changes alone can be kept in memory (-t)"), -1;
 	if (mkdir(memory, 0755) < 0)

@@ -44,6 +44,7 @@ rebuild() {
 }
 
 mkdir -p "$scratch/base" "$scratch/outside"
+echo "lxc.arch = x86_64" >"$scratch/empty.conf"
 plant "$lxcpath/$a" "$a"
 plant "$lxcpath/$o" "$o"
 lxc-snapshot -n "$a" || comment "no snapshot"
@@ -227,7 +228,7 @@ before=: again="lxc-copy -n $a -N $b"
 every_point copy "$again"
 again="lxc-copy -s -n $a -N $b"
 every_point overlay "$again"
-again="lxc-create -n $b -t $scratch/template -f /dev/null"
+again="lxc-create -n $b -t $scratch/template -f $scratch/empty.conf"
 every_point create "$again"
 every_point snapshot "lxc-snapshot -n $a"
 every_point restore "lxc-snapshot -n $a -r snap0"

@@ -100,7 +100,7 @@ removable() {
 # ---- what has to hold afterwards; $how: kill or an error, $code: the exit status of the operation
 
 new_one() {
-	[ "$(picture "$lxcpath/$a" | grep -v ' lxc_snapshots\|^lxc_snapshots\|^ d')" = "$(printf '%s\n' "$whole" | grep -v '^ d')" ] ||
+	[ "$(picture "$lxcpath/$a" | grep -v 'lxc_snapshots\|^ d')" = "$(printf '%s\n' "$whole" | grep -v '^ d')" ] ||
 		bad "the original has changed"
 	was=$(state_of "$b")
 	case $was in

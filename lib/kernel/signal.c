@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/num.h"
 #include "base/table.h"
@@ -94,12 +96,14 @@ const char *signal_name(int sig)
 
 void signal_reset_all(void)
 {
-	const struct sigaction dfl = { .sa_handler = SIG_DFL };
+	/* The kernel's own structure: all zeros is the default with any layout. */
+	static const unsigned long dfl[8];
 	sigset_t none;
 
-	/* SIGKILL, SIGSTOP and libc's own two are refused; there is nothing to reset in them. */
+	/* Not by sigaction(): libc keeps two signals for itself, and posix_spawn() leaves them ignored, which would be
+	 * seen in the container. SIGKILL and SIGSTOP are refused; there is nothing to reset in them. */
 	for (int sig = 1; sig <= SIGRTMAX; sig++)
-		(void)sigaction(sig, &dfl, NULL);
+		(void)syscall(SYS_rt_sigaction, sig, dfl, NULL, (size_t)(SIGRTMAX + 1) / 8);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -49,13 +50,23 @@ static void reset_child(void *arg)
 	struct sigaction sa;
 	sigset_t set;
 
+	static const struct {
+		void (*handler)(int);
+		unsigned long rest[7];
+	} ignored = { .handler = SIG_IGN };
+	unsigned long now[8] = { 1 };
+
 	(void)signal(SIGUSR1, SIG_IGN);
+	/* One of libc's own, as posix_spawn() leaves it. */
+	CHECK(syscall(SYS_rt_sigaction, SIGRTMIN - 1, &ignored, NULL, (size_t)(SIGRTMAX + 1) / 8) == 0);
 	(void)sigfillset(&set);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	signal_reset_all();
 	CHECK(sigprocmask(SIG_BLOCK, NULL, &set) == 0);
 	CHECK(sigaction(SIGUSR1, NULL, &sa) == 0);
 	CHECK(sa.sa_handler == SIG_DFL);
+	CHECK(syscall(SYS_rt_sigaction, SIGRTMIN - 1, NULL, now, (size_t)(SIGRTMAX + 1) / 8) == 0);
+	CHECK(now[0] == 0);
 	for (int sig = 1; sig <= SIGRTMAX; sig++)
 		CHECK(sigismember(&set, sig) != 1);
 }

@@ -14,7 +14,7 @@
 
 /* With dots in field names (arrays) offsetof still yields a constant. */
 const struct key key_table[] = {
-#define KEY(name, type, field, arg, def, flags, example, summary)                                            \
+#define KEY(name, type, field, arg, def, flags, example, summary, ...)                                       \
 	{ name, &type_##type, offsetof(struct conf, field), arg, def, flags, example, summary },
 #include "config/keys.def"
 #undef KEY

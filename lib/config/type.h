@@ -72,12 +72,9 @@ struct key_type {
 	void (*dump)(const struct key_ctx *x, struct dump *d);
 };
 
-extern const struct key_type type_arch, type_autodev_size, type_bool, type_bytes, type_cap_drop,
-	type_cap_keep, type_cgroup, type_cgroup_dir, type_cgroup_inner, type_env, type_facility, type_groups,
-	type_hook_all, type_idmap, type_id, type_include, type_int, type_level, type_list, type_map,
-	type_mount_auto, type_net, type_net_all, type_ns_mask, type_ns_share, type_path, type_proc,
-	type_prlimit, type_proxy, type_rootfs_options, type_rootfs_path, type_signal, type_str, type_time,
-	type_uint, type_words;
+#define TYPE(name, grammar) extern const struct key_type type_##name;
+#include "config/types.def"
+#undef TYPE
 
 /* The registry; row NULL ends the list. */
 extern const struct key key_table[];

@@ -23,7 +23,7 @@ struct net_key {
 };
 
 static const struct net_key net_keys[] = {
-#define NETKEY(name, type, field, arg, def, needs, example, summary)                                         \
+#define NETKEY(name, type, field, arg, def, needs, example, summary, ...)                                    \
 	{ { name, &type_##type, offsetof(struct conf_net, field), arg, def, 0, example, summary }, needs },
 #include "config/netkeys.def"
 #undef NETKEY

@@ -157,6 +157,54 @@ static void defaults_are_as_documented(void **state)
 	assert_int_equal(c->arch.v, -1);
 }
 
+/* Sub-keys that only one type of interface has: accepted, refused, one beyond the bounds. */
+static const struct {
+	const char *type, *key, *value, *reads; /* reads NULL: refused */
+} of_type[] = {
+	{ "veth", "lxc.net.0.veth.mode", "router", "router" },
+	{ "veth", "lxc.net.0.veth.mode", "Router", NULL },
+	{ "veth", "lxc.net.0.veth.ipv4.route", "10.9.0.0/24", "10.9.0.0/24" },
+	{ "veth", "lxc.net.0.veth.ipv4.route", "10.9.0.0", NULL },
+	{ "veth", "lxc.net.0.veth.ipv6.route", "fd00:9::/64", "fd00:9::/64" },
+	{ "veth", "lxc.net.0.veth.ipv6.route", "10.9.0.0/24", NULL },
+	{ "veth", "lxc.net.0.veth.vlan.id", "4094", "4094" },
+	{ "veth", "lxc.net.0.veth.vlan.id", "none", "-1" },
+	{ "veth", "lxc.net.0.veth.vlan.id", "4095", NULL },
+	{ "veth", "lxc.net.0.veth.vlan.tagged.id", "4094", "4094" },
+	{ "veth", "lxc.net.0.veth.vlan.tagged.id", "none", NULL },
+	{ "veth", "lxc.net.0.veth.n_rxqueues", "1", "1" },
+	{ "veth", "lxc.net.0.veth.n_rxqueues", "0", NULL },
+	{ "veth", "lxc.net.0.veth.n_txqueues", "8", "8" },
+	{ "veth", "lxc.net.0.veth.n_txqueues", "-1", NULL },
+	{ "ipvlan", "lxc.net.0.ipvlan.mode", "l3s", "l3s" },
+	{ "ipvlan", "lxc.net.0.ipvlan.mode", "l4", NULL },
+	{ "ipvlan", "lxc.net.0.ipvlan.isolation", "vepa", "vepa" },
+	{ "ipvlan", "lxc.net.0.ipvlan.isolation", "passthru", NULL },
+	{ "vlan", "lxc.net.0.vlan.id", "4094", "4094" },
+	{ "vlan", "lxc.net.0.vlan.id", "none", NULL },
+	{ "macvlan", "lxc.net.0.macvlan.mode", "passthru", "passthru" },
+	{ "macvlan", "lxc.net.0.macvlan.mode", "l2", NULL },
+	{ "macvlan", "lxc.net.0.vlan.id", "5", NULL },
+};
+
+static void sub_keys_of_one_type(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(of_type); i++) {
+		auto_conf struct conf *c = conf_new();
+		auto_err struct err *e = NULL;
+
+		set(c, "lxc.net.0.type", of_type[i].type);
+		if (of_type[i].reads) {
+			set(c, of_type[i].key, of_type[i].value);
+			assert_get(c, of_type[i].key, of_type[i].reads);
+			continue;
+		}
+		if (key_set(c, of_type[i].key, of_type[i].value, nowhere, NULL, &e) >= 0)
+			print_error("%s = %s was taken\n", of_type[i].key, of_type[i].value);
+		assert_non_null(e);
+	}
+}
+
 /* Each line on a new configuration: what is read back. */
 static const struct {
 	const char *key, *value, *reads;
@@ -232,6 +280,9 @@ static const struct {
 	{ "lxc.net.0.ipv4.gateway", "auto", "auto" },
 	{ "lxc.net.0.ipv6.gateway", "fd00::1", "fd00::1" },
 	{ "lxc.net.0.l2proxy", "1", "1" },
+	{ "lxc.net.0.mtu", "1400", "1400" },
+	{ "lxc.net.0.script.up", "/bin/up  a", "/bin/up  a" },
+	{ "lxc.net.0.script.down", "/bin/down", "/bin/down" },
 };
 
 static void good_values_read_back(void **state)
@@ -703,6 +754,7 @@ static void supported_keys_match_exactly(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(defaults_are_as_documented),
+	cmocka_unit_test(sub_keys_of_one_type),
 	cmocka_unit_test(good_values_read_back),
 	cmocka_unit_test(every_value_survives_dump_and_undump),
 	cmocka_unit_test(bad_values_are_refused_and_change_nothing),

@@ -5,7 +5,7 @@
 #
 #	awk -v own=X.opt -v common=common.opt -f tables.awk X.1.scd
 #		the page, "@OPTIONS@" and "@COMMON@" replaced by the options
-#	awk -v table="keys.def netkeys.def" -f tables.awk lxc.container.conf.5.scd
+#	awk -v table="types.def keys.def netkeys.def" -f tables.awk lxc.container.conf.5.scd
 #		the page, "@KEYS@" replaced by the configuration keys
 #	awk -v table=errors.def -f tables.awk lxc-errors.7.scd
 #		the page, "@ERRORS@" replaced by the errors
@@ -116,24 +116,56 @@ function print_common(  line) {
 	close(common)
 }
 
-function print_keys(  files, n, i, line, key, example, summary, parts, m, type) {
+# A sentence: a capital at the beginning, a full stop at the end.
+function sentence(s) {
+	s = toupper(substr(s, 1, 1)) substr(s, 2)
+	return s ~ /[.!?]$/ ? s : s "."
+}
+
+# KEY(name, type, ..., example, summary, since, default, effect, faults)
+function print_key(row,  key, type, parts, m) {
+	rest = row
+	key = str()
+	type = rest
+	sub(/^, */, "", type)
+	sub(/,.*/, "", type)
+	m = 0
+	while (rest ~ /"/)
+		parts[++m] = str()
+	if (row ~ /^NET/)
+		key = "lxc.net.N." key
+	print "*" plain(key) "*" (parts[1] == "" ? "" : " = " plain(parts[1]))
+	print "\t" sentence(plain(parts[2]))
+	print ""
+	print "\t" sentence(parts[5])
+	print ""
+	print "\tValue: " grammar[type] ". Default: " plain(parts[4]) ". Since LXC " plain(parts[3]) "."
+	print ""
+	print "\t_Caution:_ " sentence(parts[6])
+	print ""
+}
+
+function print_keys(  files, n, i, line, row) {
 	n = split(table, files, " ")
 	for (i = 1; i <= n; i++) {
+		row = ""
 		while ((getline line < files[i]) > 0) {
-			if (line !~ /^[A-Z]*KEY\(/)
+			if (line ~ /^[A-Z]+\(/)
+				row = ""
+			else if (row == "")
 				continue
-			rest = line
-			key = str()
-			m = 0
-			while (rest ~ /"/)
-				parts[++m] = str()
-			example = m > 1 ? parts[m - 1] : ""
-			summary = parts[m]
-			if (line ~ /^NET/ && key !~ /^lxc/)
-				key = "lxc.net.N." key
-			print "*" plain(key) "*" (example == "" ? "" : " = " plain(example))
-			print "\t" toupper(substr(plain(summary), 1, 1)) substr(plain(summary), 2) "."
-			print ""
+			sub(/^[ \t]+/, " ", line)
+			row = row line
+			if (line !~ /"\)$/)
+				continue
+			if (row ~ /^TYPE/) {
+				rest = row
+				line = substr(row, 6, index(row, ",") - 6)
+				grammar[line] = str()
+			} else {
+				print_key(row)
+			}
+			row = ""
 		}
 		close(files[i])
 	}

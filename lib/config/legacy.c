@@ -54,6 +54,8 @@ static const struct {
 #define NET_OLD "lxc.network"
 #define BACKEND "lxc.rootfs.backend"
 #define LIMIT	"lxc.limit."
+#define PTYS_UNLIMITED 1024
+#define PTYS_TEXT "1024"
 
 static bool is_net(const char *key)
 {
@@ -197,6 +199,16 @@ static int set_net(struct reader *r, struct conf *c, const char *key, const char
 	return key_assign(r, c, name, value, at, l, e);
 }
 
+/* lxc.pts never limited anything: any number but 0 meant a devpts of the container's own. */
+static const char *real_value(const char *key, const char *value)
+{
+	uint64_t n;
+
+	if (strcmp(key, "lxc.pts") == 0 && num_u64(value, 10, PTYS_UNLIMITED, &n) == 0 && n)
+		return PTYS_TEXT;
+	return value;
+}
+
 int legacy_assign(struct reader *r, struct conf *c, const char *key, const char *value, struct origin at,
 		  struct log *l, struct err **e)
 {
@@ -219,5 +231,5 @@ int legacy_assign(struct reader *r, struct conf *c, const char *key, const char 
 	if (!name)
 		return err_no_memory(e);
 	warn_renamed(l, at, key, name);
-	return key_assign(r, c, name, value, at, l, e);
+	return key_assign(r, c, name, real_value(key, value), at, l, e);
 }

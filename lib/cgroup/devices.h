@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "base/vec.h"
 
-enum { DEVICE_MKNOD = 1, DEVICE_READ = 2, DEVICE_WRITE = 4 };	/* the kernel's BPF_DEVCG_ACC_* */
+enum { DEVICE_MKNOD = 1, DEVICE_READ = 2, DEVICE_WRITE = 4, DEVICE_EVERY = 7 };	/* the kernel's BPF_DEVCG_ACC_* */
 #define DEVICE_ANY (-1)
 
 struct device_rule {

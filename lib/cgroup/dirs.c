@@ -261,6 +261,9 @@ static int make_hierarchy(struct cgroups *g, struct hierarchy *h, int suffix, st
 	if (r == 0 && g->leaf[CG_INNER]) {
 		char *inner = NULL;
 
+		r = devices_before_inner(g, h, e);
+		if (r < 0)
+			return r;
 		if (asprintf(&inner, "%s/%s", h->dir[CG_LIMIT].path, g->leaf[CG_INNER]) < 0)
 			return err_no_memory(e);
 		r = make_leaf(g, h, CG_INNER, inner, e);

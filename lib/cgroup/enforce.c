@@ -103,7 +103,9 @@ static int enforce_v2(struct cgroups *g, const struct hierarchy *h, const struct
 	return 0;
 }
 
-static int enforce_v1(struct cgroups *g, const struct hierarchy *h, const struct device_rule *r, struct err **e)
+/* One rule into the directory of a role. */
+static int write_v1(struct cgroups *g, const struct hierarchy *h, enum cg_role role, const struct device_rule *r,
+		    struct err **e)
 {
 	const char *file = r->allow ? "devices.allow" : "devices.deny";
 	auto_buf struct buf b = BUF_INIT(128);
@@ -112,7 +114,7 @@ static int enforce_v1(struct cgroups *g, const struct hierarchy *h, const struct
 	device_rule_text(r, &b);
 	if (!buf_ok(&b))
 		return err_no_memory(e);
-	rc = io_write_value(h->dir[CG_LIMIT].fd, file, buf_str(&b));
+	rc = io_write_value(h->dir[role].fd, file, buf_str(&b));
 	if (rc == -EPERM || rc == -EACCES) {
 		/* A container in a container: what the outer one does not have, the inner cannot get. */
 		log_warn(g->log, "device rule '%s' is not applied: the cgroup above does not allow it",
@@ -120,7 +122,7 @@ static int enforce_v1(struct cgroups *g, const struct hierarchy *h, const struct
 		return 0;
 	}
 	if (rc < 0) {
-		auto_free char *full = layout_path(h, dir_at(&h->dir[CG_LIMIT]));
+		auto_free char *full = layout_path(h, dir_at(&h->dir[role]));
 
 		return err_at(e,
 			      err_limit_refused(e, -rc, file, buf_str(&b), full ? full : file, strerrordesc_np(-rc),
@@ -128,6 +130,55 @@ static int enforce_v1(struct cgroups *g, const struct hierarchy *h, const struct
 			      r->at);
 	}
 	return 0;
+}
+
+/* The inner cgroup keeps what the limit cgroup takes away, and is not given what that gets. */
+static int enforce_v1(struct cgroups *g, const struct hierarchy *h, const struct device_rule *r, struct err **e)
+{
+	int rc = write_v1(g, h, CG_LIMIT, r, e);
+
+	return rc == 0 && r->allow && h->dir[CG_INNER].fd >= 0 ? write_v1(g, h, CG_INNER, r, e) : rc;
+}
+
+/* A rule for every device of both types: "a" would change the mode. */
+static int write_every(struct cgroups *g, const struct hierarchy *h, struct device_rule r, struct err **e)
+{
+	int rc;
+
+	r.type = 'c';
+	rc = enforce_v1(g, h, &r, e);
+	r.type = 'b';
+	return rc < 0 ? rc : enforce_v1(g, h, &r, e);
+}
+
+/* The kernel changes the mode of a v1 cgroup only while there is none below it. The set-up of the container still
+ * needs its devices: they stay allowed, by exceptions. */
+int devices_before_inner(struct cgroups *g, const struct hierarchy *h, struct err **e)
+{
+	struct device_rule none = { .all = true, .type = 'a' };
+	struct device_rule every = { .allow = true, .major = DEVICE_ANY, .minor = DEVICE_ANY, .access = DEVICE_EVERY };
+	int r;
+
+	if (h->v2 || g->devices_h < 0 || h != &g->h.v[g->devices_h] || !g->policy.set || g->policy.allow_default)
+		return 0;
+	r = write_v1(g, h, CG_LIMIT, &none, e);
+	return r < 0 ? r : write_every(g, h, every, e);
+}
+
+/* What the rules amount to, without a change of the mode. */
+static int enforce_inner(struct cgroups *g, const struct hierarchy *h, struct err **e)
+{
+	const struct device_policy *p = &g->policy;
+	struct device_rule every = { .major = DEVICE_ANY, .minor = DEVICE_ANY, .access = DEVICE_EVERY };
+	int r = p->allow_default ? 0 : write_every(g, h, every, e);
+
+	for (size_t i = 0; i < p->exceptions.n && r == 0; i++) {
+		struct device_rule x = p->exceptions.v[i];
+
+		x.allow = !p->allow_default;
+		r = x.type == 'a' ? write_every(g, h, x, e) : enforce_v1(g, h, &x, e);
+	}
+	return r;
 }
 
 int cgroup_devices(struct cgroups *g, struct err **e)
@@ -141,6 +192,8 @@ int cgroup_devices(struct cgroups *g, struct err **e)
 		return err_cgroup_controller_missing(e, "the list of device rules", "devices");
 	if (h->v2)
 		return enforce_v2(g, h, &g->policy, e);
+	if (h->dir[CG_INNER].fd >= 0)
+		return enforce_inner(g, h, e);
 	for (size_t i = 0; i < g->devices.n && r == 0; i++)
 		r = enforce_v1(g, h, &g->devices.v[i], e);
 	return r;
@@ -285,6 +338,43 @@ static int start_mode(struct cgroups *g, bool on_v1)
 	return 0;
 }
 
+/* Who wrote the rules of a family: the container's own file (or a program) some, included files some. */
+struct authors {
+	bool own, own_mode, included;
+};
+
+static struct authors find_authors(const struct device_rules *l, const struct conf *c)
+{
+	struct authors r = { 0 };
+
+	for (size_t i = 0; i < l->n; i++) {
+		const char *file = l->v[i].at.file;
+		bool own = !file || (c->files.n && STREQ(file, c->files.v[0]));
+
+		r.own |= own;
+		r.own_mode |= own && l->v[i].all;
+		r.included |= !own;
+	}
+	return r;
+}
+
+static bool replaces(struct authors mine, struct authors other)
+{
+	return mine.own && !other.own && (mine.own_mode || !mine.included);
+}
+
+/* Included files carry both families, for hosts of either kind. Who then writes a list of his own, in one of them,
+ * means that one on every host: what the include says in the other is not added to it. */
+static void choose_family(const struct conf *c, struct device_rules *v1, struct device_rules *v2)
+{
+	struct authors by1 = find_authors(v1, c), by2 = find_authors(v2, c);
+
+	if (replaces(by1, by2))
+		VEC_DONE(v2);
+	else if (replaces(by2, by1))
+		VEC_DONE(v1);
+}
+
 int devices_plan(struct cgroups *g, const struct conf *c, struct err **e)
 {
 	struct hierarchy *h = layout_find(&g->h, "devices");
@@ -297,6 +387,7 @@ int devices_plan(struct cgroups *g, const struct conf *c, struct err **e)
 	r = collect(g, &c->cgroup1, true, &v1, e);
 	if (r == 0)
 		r = collect(g, &c->cgroup2, false, &v2, e);
+	choose_family(c, &v1, &v2);
 	if (r == 0 && v1.n + v2.n) {
 		const char *key = v2.n ? "lxc.cgroup2.devices" : "lxc.cgroup.devices";
 		struct origin at = v2.n ? v2.v[0].at : v1.v[0].at;

@@ -19,6 +19,10 @@ struct cgroups;
  * Warnings (a key that this layout ignores, a translation) go to log_warn. Nothing is changed. */
 int cgroup_plan(const struct conf *c, struct log *l, struct cgroups **ret, struct err **e);
 void cgroup_free(struct cgroups *g);
+/* True where the host has cgroup v2 and nothing else. */
+bool cgroup_is_unified(const struct cgroups *g);
+/* The container does not know v1: cgroup_mount gives it v2 alone, where the host has that. */
+void cgroup_unified_only(struct cgroups *g);
 /* Makes the monitor's and the payload's directories in every usable hierarchy (suffix -1..-999
  * where a name is taken by something alive; a dead leftover of ours is removed and reused), enables
  * controllers. On failure nothing that it made is left. What is made already is kept: after

@@ -88,6 +88,7 @@ struct cgroups {
 	struct device_policy policy;	/* what is in force */
 	ssize_t devices_h;		/* v1 devices hierarchy, or the v2 one (BPF), or -1 */
 	int prog_fd;			/* the attached BPF program */
+	bool unified_only;		/* the guest is shown v2 alone */
 	bool birth;			/* CLONE_INTO_CGROUP works from where the monitor started */
 	struct idmap map;
 };
@@ -124,6 +125,8 @@ int limits_not_writable(const struct hierarchy *h, const char *key, struct origi
 
 /* enforce.c: parses the device rules and decides who enforces them. */
 int devices_plan(struct cgroups *g, const struct conf *c, struct err **e);
+/* The last moment to choose between "all but" and "nothing but" for a v1 limit cgroup that gets an inner one. */
+int devices_before_inner(struct cgroups *g, const struct hierarchy *h, struct err **e);
 
 /* v1.c: what a new directory needs before processes may enter. */
 int v1_prepare(const struct hierarchy *h, int fd, struct err **e);

@@ -240,6 +240,7 @@ int cgroup_mount(struct cgroups *g, const struct conf *c, int rootfd, bool cgrou
 	w = read_wish(c, pure_v2);
 	if (cgroup_namespace && !w.force)
 		return 0;
+	w.v2_only |= cgroup_namespace && g->unified_only && layout_v2(&g->h);
 	if (!cgroup_namespace && (pure_v2 || w.v2_only))
 		return err_at(e, err_cgroup_mount_unsupported(e), c->auto_at);
 	target = mkdir_in_root(rootfd, TARGET, 0755);

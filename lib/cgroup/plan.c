@@ -308,3 +308,16 @@ int cgroup_plan(const struct conf *c, struct log *l, struct cgroups **ret, struc
 	*ret = take_ptr(g);
 	return 0;
 }
+
+bool cgroup_is_unified(const struct cgroups *g)
+{
+	for (size_t i = 0; i < g->h.n; i++)
+		if (!g->h.v[i].v2)
+			return false;
+	return g->h.n > 0;
+}
+
+void cgroup_unified_only(struct cgroups *g)
+{
+	g->unified_only = true;
+}

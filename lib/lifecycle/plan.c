@@ -21,6 +21,7 @@
 #include "kernel/caps.h"
 #include "kernel/host.h"
 #include "kernel/openat.h"
+#include "lifecycle/guest.h"
 #include "lifecycle/init_check.h"
 #include "lifecycle/mount_entry.h"
 
@@ -207,6 +208,24 @@ static int plan_init(struct run *r, struct err **e)
 	return rc;
 }
 
+/* A systemd in the root has to get along with this host's cgroups. */
+static int plan_guest(struct run *r, struct err **e)
+{
+	auto_close int root = -EBADF;
+	unsigned systemd;
+
+	if (!r->storage || r->application || strcmp(storage_type(r->storage), "dir") != 0)
+		return 0;
+	root = open(storage_source(r->storage), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	systemd = root < 0 ? 0 : guest_systemd(root, r->argv.v[0]);
+	if (systemd)
+		log_info(&r->log, "the container's init is systemd, version %s%u", systemd == 230 ? "up to " : "", systemd);
+	if (systemd >= GUEST_SYSTEMD_V2_ONLY)
+		cgroup_unified_only(r->cgroups);
+	return systemd ? guest_check_cgroups(root, storage_source(r->storage), systemd, cgroup_is_unified(r->cgroups), e) :
+			 0;
+}
+
 static int plan_seccomp(struct run *r, struct err **e)
 {
 	auto_free char *dir = NULL;
@@ -229,7 +248,7 @@ int plan_make(struct run *r, struct err **e)
 	    (rc = plan_namespaces(r, e)) < 0 || (rc = plan_caps(r, e)) < 0 ||
 	    (rc = storage_resolve(c, &r->log, &r->storage, e)) < 0 || (rc = plan_devices(r, e)) < 0 ||
 	    (rc = mount_entries_plan(r, e)) < 0 || (rc = plan_init(r, e)) < 0 ||
-	    (rc = cgroup_plan(c, &r->log, &r->cgroups, e)) < 0)
+	    (rc = cgroup_plan(c, &r->log, &r->cgroups, e)) < 0 || (rc = plan_guest(r, e)) < 0)
 		return rc;
 	if ((r->clone_flags & CLONE_NEWNET) && (rc = net_plan(c, &r->log, &r->net, e)) < 0)
 		return rc;

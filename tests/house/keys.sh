@@ -21,7 +21,7 @@ pattern() {
 # without FILE...: the keys of standard input that no line of the files sets.
 without() {
 	while read -r key; do
-		grep -Eq -- "(^|[^a-z.])$(pattern "$key")(\.[A-Za-z0-9_.]+)?[^ =a-z._]* *= " "$@" || echo "$key"
+		grep -Eq -- "(^|[^a-z.])$(pattern "$key")(\.[A-Za-z0-9_.]+)?[^ =a-z._]* *= ?[^ ]" "$@" || echo "$key"
 	done
 }
 

@@ -18,6 +18,7 @@
 #include "config/conf.h"
 #include "kernel/proc.h"
 #include "lifecycle/command.h"
+#include "lifecycle/guest.h"
 #include "lifecycle/init_check.h"
 #include "lifecycle/instance.h"
 #include "lifecycle/launch_head.h"
@@ -321,6 +322,72 @@ static void root_itself_is_no_target(void **state)
 	assert_err_id(missing, "mount-target-missing");
 }
 
+static void put_file(const char *path, const char *text, mode_t mode)
+{
+	auto_free char *full = path_join(tmp, path);
+
+	for (char *p = strchr(full + strlen(tmp) + 1, '/'); p; p = strchr(p + 1, '/')) {
+		*p = '\0';
+		(void)mkdir(full, 0755);
+		*p = '/';
+	}
+
+	auto_close int fd = open(full, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+
+	assert_true(fd >= 0);
+	assert_int_equal(io_write_all(fd, text, strlen(text)), 0);
+}
+
+static unsigned version_of(const char *library)
+{
+	auto_close int root = open(tmp, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_free char *full = path_join(tmp, library);
+	unsigned v;
+
+	put_file(library, "", 0644);
+	v = guest_systemd(root, "/sbin/init");
+	assert_int_equal(unlink(full), 0);
+	return v;
+}
+
+static void version_of_systemd_is_read_from_its_files(void **state)
+{
+	auto_close int root = open(tmp, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_free char *link = NULL;
+
+	put_file("usr/lib/systemd/systemd", "x", 0755);
+	put_file("sbin/x", "x", 0755);
+	link = path_join(tmp, "sbin/init");
+	assert_int_equal(symlink("/sbin/x", link), 0);
+	assert_int_equal(guest_systemd(root, "/sbin/init"), 0);
+	assert_int_equal(unlink(link), 0);
+	/* An absolute link is the root's, not ours. */
+	assert_int_equal(symlink("/usr/lib/systemd/systemd", link), 0);
+	assert_int_equal(guest_systemd(root, "/sbin/init"), 230);
+	assert_int_equal(version_of("usr/lib/systemd/libsystemd-shared-252.22-1.el9.so"), 252);
+	assert_int_equal(version_of("usr/lib/x86_64-linux-gnu/systemd/libsystemd-shared-257.so"), 257);
+	assert_int_equal(version_of("usr/lib/systemd/libsystemd-shared-x.so"), 230);
+	assert_int_equal(version_of("usr/lib/systemd/libsystemd-core-257.so"), 230);
+	assert_int_equal(guest_systemd(root, "/no/init"), 0);
+	assert_int_equal(guest_systemd(root, "init"), 0);
+}
+
+static void systemd_without_v2_needs_a_host_with_v1(void **state)
+{
+	auto_close int root = open(tmp, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_err struct err *e = NULL;
+
+	put_file("etc/os-release", "NAME=x\nID=\"centos\"\nPRETTY_NAME=\"CentOS Linux 7 (Core)\"\n", 0644);
+	assert_int_equal(guest_check_cgroups(root, "/root", 232, true, &e), 0);
+	assert_int_equal(guest_check_cgroups(root, "/root", 230, false, &e), 0);
+	assert_int_equal(guest_check_cgroups(root, "/root", 0, true, &e), 0);
+	assert_true(guest_check_cgroups(root, "/root", 231, true, &e) < 0);
+	assert_err_id(e, "guest-needs-v1");
+	assert_err_has(e, "CentOS Linux 7 (Core)");
+	assert_err_has(e, "231");
+	assert_err_has(e, "CentOS Stream 8");
+}
+
 #define IN_TMP(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 static const struct CMUnitTest tests[] = {
@@ -342,5 +409,7 @@ static const struct CMUnitTest tests[] = {
 	IN_TMP(symlink_out_of_the_root_is_no_target),
 	IN_TMP(absolute_symlink_inside_the_root_is_a_target),
 	IN_TMP(root_itself_is_no_target),
+	IN_TMP(version_of_systemd_is_read_from_its_files),
+	IN_TMP(systemd_without_v2_needs_a_host_with_v1),
 };
 UNIT_MAIN(tests)

@@ -75,6 +75,20 @@ static const struct word words[] = {
 	{ "mand", IGNORED },
 	{ "nomand", IGNORED },
 	{ "remount", IGNORED },
+	/* Of fstab itself, and of those who read it. */
+	{ "auto", IGNORED },
+	{ "noauto", IGNORED },
+	{ "nofail", IGNORED },
+	{ "user", IGNORED },
+	{ "nouser", IGNORED },
+	{ "users", IGNORED },
+	{ "owner", IGNORED },
+	{ "group", IGNORED },
+	{ "_netdev", IGNORED },
+	{ "silent", IGNORED },
+	{ "loud", IGNORED },
+	{ "iversion", IGNORED },
+	{ "noiversion", IGNORED },
 };
 
 static void apply(struct mountopt *m, const struct word *w)
@@ -124,6 +138,8 @@ static int apply_word(struct mountopt *m, const char *word, struct buf *data, st
 			return err_mount_option_bad(e, word, "idmap= takes 'container' or an absolute path");
 		return str_set(&m->idmap, idmap) < 0 ? err_no_memory(e) : 0;
 	}
+	if (str_after(word, "x-") || str_after(word, "comment="))
+		return 0;
 	if (str_after(word, "create="))
 		return err_mount_option_bad(e, word, "create= takes 'dir' or 'file'");
 	if (data->len)

@@ -124,6 +124,9 @@ static int parse_line(struct run *r, const char *line, struct origin at, struct 
 	m.target = path_simplify(*target ? target : ".");
 	m.type = strdup(f.v[2]);
 	rc = m.source && m.target && m.type ? check_line(&m, line, e) : err_no_memory(e);
+	if (rc == 0 && m.opts.bind && m.opts.data)
+		log_warn(&r->log, "%s:%u: option %s has no effect on a bind mount", at.file ? at.file : "config", at.line,
+			 m.opts.data);
 	if (rc == 0 && VEC_PUSH(&r->mounts, m) < 0)
 		rc = err_no_memory(e);
 	if (rc < 0) {
@@ -182,6 +185,21 @@ static int plan_shmounts(struct run *r, struct err **e)
 	return 0;
 }
 
+/* The kernel lets a user namespace mount a new proc or sysfs only where it sees one that nothing covers. */
+static int plan_nesting(struct run *r, struct err **e)
+{
+	static const char *const lines[] = {
+		"proc dev/.lxc/proc proc create=dir,optional 0 0",
+		"sys dev/.lxc/sys sysfs create=dir,optional 0 0",
+	};
+	const struct conf_num *nesting = &r->conf->apparmor_allow_nesting;
+	int rc = 0;
+
+	for (size_t i = 0; nesting->v && r->storage && i < ARRAY_SIZE(lines) && rc == 0; i++)
+		rc = parse_line(r, lines[i], nesting->at, e);
+	return rc;
+}
+
 int mount_entries_plan(struct run *r, struct err **e)
 {
 	const struct conf_list *l = &r->conf->mount_entry;
@@ -189,7 +207,57 @@ int mount_entries_plan(struct run *r, struct err **e)
 
 	for (size_t i = 0; i < l->n && rc == 0; i++)
 		rc = parse_line(r, l->v[i].value, l->v[i].at, e);
+	if (rc == 0)
+		rc = plan_nesting(r, e);
 	return rc < 0 ? rc : plan_shmounts(r, e);
+}
+
+/* Makes a directory of an overlay if it lies in the container's own directory and outside its root. */
+static int make_overlay_dir(struct run *r, const char *path, struct err **e)
+{
+	const char *rest = str_after(path, r->dir), *in_root = rest ? str_after(rest, "/rootfs") : NULL;
+	auto_close int base = -EBADF, fd = -EBADF;
+	uint32_t uid, gid;
+
+	if (!rest || *rest != '/' || (in_root && (!*in_root || *in_root == '/')) || path_has_dotdot(rest))
+		return 0;
+	base = open(r->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (base < 0)
+		return err_set(e, errno, NULL, "cannot open %s", r->dir);
+	rest += strspn(rest, "/");
+	fd = open_in_root(base, rest, O_PATH | O_DIRECTORY, 0);
+	if (fd != -ENOENT)
+		return fd < 0 ? err_set(e, -fd, NULL, "overlay directory %s cannot be opened", path) : 0;
+	fd = mkdir_in_root(base, rest, 0755);
+	if (fd < 0)
+		return err_set(e, -fd, NULL, "overlay directory %s cannot be made", path);
+	uid = run_is_mapped(r) ? idmap_to_host(&r->idmap, false, 0) : 0;
+	gid = run_is_mapped(r) ? idmap_to_host(&r->idmap, true, 0) : 0;
+	if (uid == UINT32_MAX || gid == UINT32_MAX || geteuid() != 0)
+		return 0;
+	return fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0 ? err_set(e, errno, NULL, "overlay directory %s cannot be given away", path) :
+							       0;
+}
+
+int mount_entries_make_dirs(struct run *r, struct err **e)
+{
+	for (size_t i = 0; i < r->mounts.n; i++) {
+		const struct mount_entry *m = &r->mounts.v[i];
+		auto_strv struct strv words = { 0 };
+
+		if (!str_after(m->type, "overlay") || !m->opts.data)
+			continue;
+		if (strv_split(&words, m->opts.data, ",") < 0)
+			return err_no_memory(e);
+		for (size_t k = 0; k < words.n; k++) {
+			const char *upper = str_after(words.v[k], "upperdir="), *work = str_after(words.v[k], "workdir=");
+			int rc = upper || work ? make_overlay_dir(r, upper ? upper : work, e) : 0;
+
+			if (rc < 0)
+				return err_wrap_at(e, rc, m->at, "preparing mount entry %s", m->target);
+		}
+	}
+	return 0;
 }
 
 bool mount_entries_cover(const struct run *r, const char *path)

@@ -7,6 +7,8 @@
 
 /* Parses fstab and entries of r->conf into r->mounts. */
 int mount_entries_plan(struct run *r, struct err **e);
+/* Makes the upper and work directories of overlays that lie in the container's own directory. */
+int mount_entries_make_dirs(struct run *r, struct err **e);
 /* Opens and clones the bind sources (in the mount namespace of the caller). */
 int mount_entries_prepare(struct run *r, struct err **e);
 /* Init: attaches everything below root_fd, in order. */

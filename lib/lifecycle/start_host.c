@@ -203,6 +203,8 @@ int host_open_shared(struct run *r, struct err **e)
 		r->share_fd[i] = open_shared(r, (enum ns_index)i, e);
 		if (r->share_fd[i] < 0)
 			return err_at(e, r->share_fd[i], r->conf->ns_share[i].at);
+		if (!ns_is_own(r->share_fd[i], (enum ns_index)i))
+			r->foreign_flags |= (uint64_t)ns_table[i].flag;
 	}
 	return 0;
 }
@@ -218,6 +220,8 @@ int start_prepare_mounts(struct run *r, struct err **e)
 
 	if (run_is_mapped(r) && r->autodev)
 		rc = dev_prepare_nodes(r, e);
+	if (rc == 0)
+		rc = mount_entries_make_dirs(r, e);
 	if (rc < 0 || !r->early_mounts || !(r->all_flags & CLONE_NEWNS))
 		return rc;
 	if (r->storage) {

@@ -58,6 +58,17 @@ int ns_open(pid_t pid, enum ns_index ns, struct err **e)
 	return fd;
 }
 
+bool ns_is_own(int fd, enum ns_index ns)
+{
+	char mine[64];
+	struct stat a, b;
+
+	(void)snprintf(mine, sizeof(mine), "/proc/self/ns/%s", ns_table[ns].proc);
+	if (stat(mine, &a) < 0 || fstat(fd, &b) < 0)
+		return true;
+	return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 int ns_is_shared(pid_t pid, enum ns_index ns)
 {
 	char mine[64], theirs[64];

@@ -3,6 +3,7 @@
 /* ns - the table of namespaces: name, clone flag, /proc name. The order is the order of output and
  * of entering. */
 #pragma once
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -21,6 +22,8 @@ enum ns_index ns_by_name(const char *name);
 enum ns_index ns_by_name_nocase(const char *name);
 /* An fd of PID's namespace; -errno with *e set. */
 int ns_open(pid_t pid, enum ns_index ns, struct err **e);
+/* True if the namespace file is of the caller's namespace, or cannot be told. */
+bool ns_is_own(int fd, enum ns_index ns);
 /* True if PID and the caller are in the same namespace; negative errno on failure. */
 int ns_is_shared(pid_t pid, enum ns_index ns);
 /* What a refused CLONE_NEWUSER (num) means on this host: the sysctl or module at fault, and the remedy. */

@@ -77,6 +77,7 @@ struct run {
 	bool early_mounts;		/* the monitor prepares root and binds before init exists */
 	bool caller_mounts;		/* an ordinary user's: init clones mounts, while it is still him */
 	int share_fd[NS_COUNT];		/* lxc.namespace.share.* */
+	uint64_t foreign_flags;		/* those that are not the monitor's own either */
 
 	/* the run */
 	struct sequence seq;

@@ -143,8 +143,9 @@ static const char *sysctl_refusal(const struct run *r, const char *key)
 		return "its name is not a sysctl";
 	for (size_t i = 0; i < ARRAY_SIZE(sysctls); i++)
 		if (str_after(key, sysctls[i].prefix))
-			return (r->all_flags & sysctls[i].flag) ? NULL :
-								  "the container shares that namespace with the host";
+			return ((r->all_flags | r->foreign_flags) & sysctls[i].flag) ?
+				       NULL :
+				       "the container shares that namespace with the host";
 	return "it belongs to the host, not to a namespace";
 }
 

@@ -60,6 +60,8 @@ int init_mount_root(struct run *r, struct err **e)
 
 	if (rc == 0 && (r->all_flags & CLONE_NEWPID))
 		rc = open_proc(r, e);
+	else if (rc == 0)
+		(void)open_proc(r, NULL); /* of processes that are not only ours: for sysctls and labels */
 	if (rc == 0)
 		rc = hooks_run(r, HOOK_PRE_MOUNT, NULL, NULL, e);
 	if (rc < 0)

@@ -361,6 +361,27 @@ static int take_frame(const char *p, ssize_t n, struct err **e)
 	return -num;
 }
 
+/* Lets the attached process go on. What it says then: 1 byte, it is about to run what it was made for; or an error.
+ * Before that, its listener. */
+static ssize_t let_go(const struct target *t, int fd, char frame[ERR_FRAME_MAX])
+{
+	int listener = -EBADF;
+	size_t fds = 0;
+	ssize_t n;
+
+	if (send(fd, "", 1, MSG_NOSIGNAL) != 1)
+		return -1;
+	n = socket_recv_packet(fd, frame, ERR_FRAME_MAX, &listener, 1, &fds, -1);
+	if (n != (ssize_t)sizeof(ATTACH_LISTENER) || listener < 0) {
+		fd_close(listener);
+		return n;
+	}
+	/* A monitor of LXC's answers too; without one the calls would wait for ever, with the listener closed they fail. */
+	(void)client_add_listener(t, listener, NULL);
+	fd_close(listener);
+	return recv(fd, frame, ERR_FRAME_MAX, 0);
+}
+
 /* The transient process is born, put into the container's cgroup, makes the attached one and ends. */
 static int make_processes(const struct target *t, const struct conf *c, struct attach_ctx *a, pid_t *ret,
 			  struct err **e)
@@ -412,7 +433,8 @@ static int make_processes(const struct target *t, const struct conf *c, struct a
 	if (n != (ssize_t)sizeof(pid))
 		return take_frame(frame, n, e);
 	memcpy(&pid, frame, sizeof(pid));
-	if (send(mine, "", 1, MSG_NOSIGNAL) != 1 || (n = recv(mine, frame, sizeof(frame), 0)) != 1) {
+	n = let_go(t, mine, frame);
+	if (n != 1) {
 		r = take_frame(frame, n, e);
 		(void)proc_wait(pid, &status);
 		return r;

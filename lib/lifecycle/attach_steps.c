@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "kernel/caps.h"
 #include "kernel/proc.h"
+#include "kernel/socket.h"
 #include "security/lsm.h"
 
 extern char **environ;
@@ -153,6 +154,9 @@ static int child_steps(struct attach_ctx *a, struct err **e)
 		int listener = -EBADF;
 
 		r = seccomp_install(&a->seccomp, &listener, e);
+		/* To the caller, who has the monitor answer for us, before a call of ours can wait for it. */
+		if (r == 0 && listener >= 0)
+			r = MIN(socket_send(a->status_fd, ATTACH_LISTENER, sizeof(ATTACH_LISTENER), &listener, 1, false), 0);
 		fd_close(listener);
 	}
 	if (r == 0 && !a->has_userns) {

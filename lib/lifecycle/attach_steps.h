@@ -14,6 +14,9 @@
 #include "security/seccomp.h"
 
 /* Everything is known before the first fork. */
+/* What comes with a seccomp listener over status_fd. */
+#define ATTACH_LISTENER "listener"
+
 struct attach_ctx {
 	pid_t init_pid;
 	int init_pidfd;

@@ -458,6 +458,26 @@ int client_cgroup_attach(const struct target *t, pid_t pid, struct err **e)
 	return rc;
 }
 
+int client_add_listener(const struct target *t, int listener, struct err **e)
+{
+	const struct cmd_request req = { .cmd = CMD_SECCOMP_ADD_LISTENER };
+	auto_close int fd = dial(t, e);
+	struct reply r;
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	rc = socket_send(fd, &req, sizeof(req), &listener, 1, true);
+	if (rc < 0)
+		return fail_connect(t, rc, e);
+	rc = read_reply(fd, t, &r, e);
+	if (rc < 0)
+		return rc;
+	rc = r.head.ret;
+	reply_done(&r);
+	return rc;
+}
+
 int client_tty(const struct target *t, int *num, int *ret_ptx, struct err **e)
 {
 	auto_close int fd = dial(t, e);

@@ -47,6 +47,8 @@ int client_cgroup_get(const struct target *t, const char *file, struct buf *b, s
 int client_cgroup_set(const struct target *t, const char *file, const char *value, struct err **e);
 /* Moves pid (of the caller's own) into the payload cgroup. */
 int client_cgroup_attach(const struct target *t, pid_t pid, struct err **e);
+/* Hands over the seccomp listener of an attached process. */
+int client_add_listener(const struct target *t, int listener, struct err **e);
 /* Allocates tty *num (-1: first free; 0: console); returns the socket that holds it, *ret_ptx the pty. */
 int client_tty(const struct target *t, int *num, int *ret_ptx, struct err **e);
 /* As lxc_console_log: data new (NULL if nothing was read). -ENODATA empty, -EFAULT no buffer. */

@@ -364,6 +364,20 @@ static int do_cgroup_attach(struct monitor *m, struct client *c, const struct cm
 	return r < 0 ? reply_chain(m, c, r, e) : client_reply(c, 0, 0);
 }
 
+/* An attached process under a policy with notify: its calls are answered as init's are. */
+static int add_seccomp_listener(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	int fd = client_take_fd(c), r;
+	struct err *e = NULL;
+
+	if (fd < 0)
+		return client_reply(c, -EBADF, 0);
+	r = monitor_add_listener(m->r, fd, &e);
+	if (r < 0)
+		fd_close(fd);
+	return r < 0 ? reply_chain(m, c, r, e) : client_reply(c, 0, 0);
+}
+
 static const struct {
 	int cmd;
 	command_fn fn;
@@ -381,6 +395,7 @@ static const struct {
 	{ CMD_ADD_STATE_CLIENT, add_state_client },
 	{ CMD_CONSOLE_LOG, console_log },
 	{ CMD_SERVE_STATE_CLIENTS, serve_state_clients },
+	{ CMD_SECCOMP_ADD_LISTENER, add_seccomp_listener },
 	{ CMD_FREEZE, do_freeze },
 	{ CMD_UNFREEZE, do_unfreeze },
 	{ CMD_GET_CGROUP2_FD, get_cgroup2_fd },

@@ -215,6 +215,13 @@ int monitor_watch_network(struct run *r, struct err **e)
 	return loop_add(m->loop, fd, false, EPOLLIN, on_network_end, m, &m->net_source, e);
 }
 
+int monitor_add_listener(struct run *r, int listener, struct err **e)
+{
+	struct monitor *m = r->monitor;
+
+	return seccomp_proxy_add(&m->proxy, r->conf, &r->log, m->loop, listener, r->init_pid, SECCOMP_PROXY_TIMEOUT_MS, e);
+}
+
 static int on_first(struct loop *l, struct source *s, uint32_t events, void *arg)
 {
 	loop_stop(l, 1);

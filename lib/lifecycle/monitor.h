@@ -46,6 +46,8 @@ int monitor_watch_network(struct run *r, struct err **e);
 int monitor_open_console(struct run *r, struct err **e);
 /* Has the proxy of lxc.seccomp.notify.proxy answer the listener that init left. */
 int monitor_open_proxy(struct run *r, struct err **e);
+/* The same for the listener of an attached process: takes it, unless it fails. */
+int monitor_add_listener(struct run *r, int listener, struct err **e);
 /* struct run's wait. */
 int monitor_wait(struct run *r, int fd, int other, unsigned limit_ms);
 /* Sends init the signal that stops it at once, and thaws it; before init exists: calls the start off. */

@@ -29,6 +29,7 @@ struct client {
 	struct buf out;
 	int out_fds[CLIENT_FDS_MAX];	/* go with the first byte of out; owned */
 	size_t n_out_fds;
+	int in_fd;			/* came with the request; -EBADF */
 	bool answered;			/* close once out is written, unless held */
 	bool held;
 	void (*done)(struct monitor *m, void *arg);
@@ -67,6 +68,7 @@ static void client_free(struct client *c)
 	loop_remove(c->source);
 	buf_done(&c->out);
 	close_out_fds(c);
+	fd_close(c->in_fd);
 	free(c);
 }
 
@@ -226,6 +228,51 @@ static int dispatch(struct client *c)
 	return c->answered || c->held ? settle(c) : 0;
 }
 
+/* The first descriptor that comes along is kept, in case that the command takes one; no other is. */
+static void keep_fd(struct client *c, struct msghdr *msg)
+{
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(msg); h; h = CMSG_NXTHDR(msg, h)) {
+		size_t n = h->cmsg_len > CMSG_LEN(0) ? (h->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
+
+		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(h) + i * sizeof(fd), sizeof(fd));
+			if (c->in_fd < 0)
+				c->in_fd = fd;
+			else
+				fd_close(fd);
+		}
+	}
+}
+
+static ssize_t take_bytes(struct client *c, void *to, size_t want)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * 2)];
+	} control;
+	struct iovec iov = { to, want };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)
+	};
+	ssize_t n = recvmsg(source_fd(c->source), &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n >= 0)
+		keep_fd(c, &msg);
+	return n;
+}
+
+int client_take_fd(struct client *c)
+{
+	int fd = c->in_fd;
+
+	c->in_fd = -EBADF;
+	return fd;
+}
+
 /* 1: complete; 0: more to come; -errno. */
 static int receive(struct client *c)
 {
@@ -245,7 +292,7 @@ static int receive(struct client *c)
 		}
 		if (want == 0)
 			break;
-		n = recv(source_fd(c->source), to, want, MSG_DONTWAIT);
+		n = take_bytes(c, to, want);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -299,6 +346,7 @@ static int client_add(struct server *s, int fd)
 		return 0;
 	}
 	c->server = s;
+	c->in_fd = -EBADF;
 	c->out = (struct buf)BUF_INIT(CMD_REPLY_MAX + 4096);
 	r = socket_peer(fd, &c->creds);
 	if (r == 0)

@@ -37,6 +37,8 @@ void client_hold(struct client *c, void (*done)(struct monitor *m, void *arg), v
 void client_release(struct client *c);
 /* Keeps the connection as a subscriber of the states in mask (1 << state). */
 void client_subscribe_states(struct client *c, unsigned mask, bool survive_reboot);
+/* The descriptor that came with the request, the caller's from now on; -EBADF: there was none. */
+int client_take_fd(struct client *c);
 /* Who asks. */
 const struct ucred *client_creds(const struct client *c);
 /* Tells subscribers; one-shot. name: the container's. */

@@ -27,18 +27,29 @@
 
 _Static_assert(sizeof(struct seccomp_proxy_head) == 32, "the head is part of the protocol");
 
+#define LISTENERS_MAX 256
+
+/* One per policy that is in force: init's, and those of attached commands. */
+struct listener {
+	struct seccomp_proxy *p;
+	struct listener *next;
+	int fd;
+	bool owned;
+	struct source *source;	/* NULL: no process is left under the filter */
+};
+
 struct seccomp_proxy {
 	struct log *log;
 	struct loop *loop;
-	char *address;		/* "/PATH" or "@NAME" */
+	char *address;		/* "/PATH" or "@NAME"; NULL: nobody is asked */
 	char *cookie;		/* "" if none */
 	int fd;			/* to the proxy; -EBADF: down */
-	int listener;
+	struct listener *listeners;
+	struct listener *asking;	/* whose question waits for an answer; the others wait in the kernel */
 	pid_t init_pid;
 	unsigned timeout_ms;
 	struct seccomp_notif_sizes sizes;
-	struct source *listening, *talking, *timer;	/* NULL while not there */
-	bool asked;		/* id waits for an answer */
+	struct source *talking, *timer;	/* NULL while not there */
 	uint64_t id;
 	struct seccomp_notif *notif;	/* sizes.seccomp_notif bytes */
 	char *answer;		/* head + notif + response, and a byte to see excess */
@@ -73,28 +84,25 @@ static int alloc_buffers(struct seccomp_proxy *p, const struct conf *c, struct e
 	if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &p->sizes) < 0)
 		return err_set(e, errno, NULL, "this kernel has no seccomp notifications");
 	p->answer_len = sizeof(struct seccomp_proxy_head) + p->sizes.seccomp_notif + p->sizes.seccomp_notif_resp;
-	p->address = strdup(c->seccomp_proxy.v);
+	p->address = c->seccomp_proxy.v ? strdup(c->seccomp_proxy.v) : NULL;
 	p->cookie = strdup(c->seccomp_cookie.v ? c->seccomp_cookie.v : "");
 	p->notif = calloc(1, p->sizes.seccomp_notif);
 	p->answer = calloc(1, p->answer_len + 1);
-	return p->address && p->cookie && p->notif && p->answer ? 0 : err_no_memory(e);
+	return (p->address || !c->seccomp_proxy.v) && p->cookie && p->notif && p->answer ? 0 : err_no_memory(e);
 }
 
-int seccomp_proxy_new(const struct conf *c, struct log *l, struct seccomp_proxy **ret, struct err **e)
+static int make(const struct conf *c, struct log *l, struct seccomp_proxy **ret, struct err **e)
 {
-	struct seccomp_proxy *p;
+	struct seccomp_proxy *p = calloc(1, sizeof(*p));
 	int r;
 
 	*ret = NULL;
-	if (!c->seccomp_proxy.v)
-		return 0;
-	p = calloc(1, sizeof(*p));
 	if (!p)
 		return err_no_memory(e);
 	p->log = l;
-	p->fd = p->listener = -EBADF;
+	p->fd = -EBADF;
 	r = alloc_buffers(p, c, e);
-	if (r == 0) {
+	if (r == 0 && p->address) {
 		p->fd = connect_to(p->address);
 		if (p->fd < 0)
 			r = err_at(e, err_seccomp_proxy_down(e, p->address, strerror(-p->fd)), c->seccomp_proxy.at);
@@ -106,14 +114,26 @@ int seccomp_proxy_new(const struct conf *c, struct log *l, struct seccomp_proxy 
 	return r;
 }
 
+int seccomp_proxy_new(const struct conf *c, struct log *l, struct seccomp_proxy **ret, struct err **e)
+{
+	*ret = NULL;
+	return c->seccomp_proxy.v ? make(c, l, ret, e) : 0;
+}
+
+static void listen_for(struct seccomp_proxy *p, uint32_t events)
+{
+	for (struct listener *l = p->listeners; l; l = l->next)
+		if (l->source)
+			(void)loop_modify(l->source, events);
+}
+
 /* Gives the kernel a response. ENOENT: the caller has died or was interrupted meanwhile. */
 static void respond(struct seccomp_proxy *p, struct seccomp_notif_resp *resp)
 {
-	p->asked = false;
-	if (ioctl(p->listener, SECCOMP_IOCTL_NOTIF_SEND, resp) < 0 && errno != ENOENT)
+	if (ioctl(p->asking->fd, SECCOMP_IOCTL_NOTIF_SEND, resp) < 0 && errno != ENOENT)
 		log_info(p->log, "the kernel does not take the answer to a notification: %s", strerror(errno));
-	if (p->listening)
-		(void)loop_modify(p->listening, EPOLLIN);
+	p->asking = NULL;
+	listen_for(p, EPOLLIN);
 }
 
 static void respond_default(struct seccomp_proxy *p)
@@ -121,7 +141,7 @@ static void respond_default(struct seccomp_proxy *p)
 	/* The kernel's structure may have grown since this was compiled. */
 	auto_free struct seccomp_notif_resp *resp = calloc(1, MAX(p->sizes.seccomp_notif_resp, sizeof(*resp)));
 
-	if (!resp || !p->asked)
+	if (!resp || !p->asking)
 		return;
 	resp->id = p->id;
 	resp->error = -ENOSYS;
@@ -165,7 +185,7 @@ static int on_answer(struct loop *loop, struct source *s, uint32_t events, void 
 		respond_default(p);
 		return 0;
 	}
-	if (!p->asked) {
+	if (!p->asking) {
 		log_info(p->log, "the seccomp proxy %s has answered without a question", p->address);
 		return 0;
 	}
@@ -231,7 +251,7 @@ static int ask(struct seccomp_proxy *p, const int fds[3])
 {
 	int r = -ENOTCONN;
 
-	for (int attempt = 0; attempt < 2 && r < 0; attempt++) {
+	for (int attempt = 0; p->address && attempt < 2 && r < 0; attempt++) {
 		if (p->fd < 0) {
 			p->fd = connect_to(p->address);
 			if (p->fd < 0)
@@ -259,28 +279,30 @@ static int open_caller(struct seccomp_proxy *p, int fds[3])
 	fds[1] = openat(fds[0], "mem", O_RDWR | O_CLOEXEC);
 	if (fds[1] < 0)
 		return -errno;
-	fds[2] = p->listener;
-	return ioctl(p->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &p->id) < 0 ? -errno : 0;
+	fds[2] = p->asking->fd;
+	return ioctl(p->asking->fd, SECCOMP_IOCTL_NOTIF_ID_VALID, &p->id) < 0 ? -errno : 0;
 }
 
 static int on_notification(struct loop *loop, struct source *s, uint32_t events, void *arg)
 {
-	struct seccomp_proxy *p = arg;
+	struct listener *l = arg;
+	struct seccomp_proxy *p = l->p;
 	int fds[3] = { -EBADF, -EBADF, -EBADF }, r;
 
 	if (!(events & EPOLLIN)) {
-		/* No process is left under the filter. */
-		loop_remove(p->listening);
-		p->listening = NULL;
+		loop_remove(l->source);
+		l->source = NULL;
 		return 0;
 	}
+	if (p->asking)
+		return 0;	/* an event from before it was paused */
 	memset(p->notif, 0, p->sizes.seccomp_notif);
-	if (ioctl(p->listener, SECCOMP_IOCTL_NOTIF_RECV, p->notif) < 0)
+	if (ioctl(l->fd, SECCOMP_IOCTL_NOTIF_RECV, p->notif) < 0)
 		return 0;	/* the caller is gone: ENOENT */
-	p->asked = true;
+	p->asking = l;
 	p->id = p->notif->id;
 	/* One question at a time; further calls wait in the kernel. */
-	(void)loop_modify(p->listening, 0);
+	listen_for(p, 0);
 	r = open_caller(p, fds);
 	if (r == 0)
 		r = ask(p, fds);
@@ -289,9 +311,30 @@ static int on_notification(struct loop *loop, struct source *s, uint32_t events,
 	if (r == 0)
 		r = loop_add_timer(loop, p->timeout_ms, on_timeout, p, &p->timer, NULL);
 	if (r < 0) {
-		log_info(p->log, "the seccomp proxy %s cannot be asked: %s", p->address, strerror(-r));
+		log_info(p->log, "the seccomp proxy %s cannot be asked: %s", p->address ? p->address : "(none)",
+			 strerror(-r));
 		respond_default(p);
 	}
+	return 0;
+}
+
+static int add_listener(struct seccomp_proxy *p, int fd, bool owned, struct err **e)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+	int r;
+
+	if (!l)
+		return err_no_memory(e);
+	*l = (struct listener){ .p = p, .next = p->listeners, .fd = fd, .owned = owned };
+	r = loop_add(p->loop, fd, false, EPOLLIN, on_notification, l, &l->source, e);
+	if (r == 0 && p->asking)
+		r = loop_modify(l->source, 0);
+	if (r < 0) {
+		loop_remove(l->source);
+		free(l);
+		return r;
+	}
+	p->listeners = l;
 	return 0;
 }
 
@@ -301,21 +344,67 @@ int seccomp_proxy_start(struct seccomp_proxy *p, struct loop *loop, int listener
 	int r;
 
 	p->loop = loop;
-	p->listener = listener;
 	p->init_pid = init_pid;
 	p->timeout_ms = timeout_ms;
-	r = loop_add(loop, listener, false, EPOLLIN, on_notification, p, &p->listening, e);
-	return r < 0 ? r : watch_proxy(p);
+	r = listener < 0 ? 0 : add_listener(p, listener, false, e);
+	return r < 0 || p->fd < 0 ? MIN(r, 0) : watch_proxy(p);
+}
+
+static void listener_free(struct listener *l)
+{
+	loop_remove(l->source);
+	if (l->owned)
+		fd_close(l->fd);
+	free(l);
+}
+
+/* Lets go of those whose last process has ended. How many are left. */
+static size_t reap(struct seccomp_proxy *p)
+{
+	size_t n = 0;
+
+	for (struct listener **at = &p->listeners; *at;) {
+		struct listener *l = *at;
+
+		if (l->source || l == p->asking) {
+			at = &l->next;
+			n++;
+			continue;
+		}
+		*at = l->next;
+		listener_free(l);
+	}
+	return n;
+}
+
+int seccomp_proxy_add(struct seccomp_proxy **proxy, const struct conf *c, struct log *l, struct loop *loop, int listener,
+		      pid_t init_pid, unsigned timeout_ms, struct err **e)
+{
+	int r;
+
+	if (!*proxy) {
+		r = make(c, l, proxy, e);
+		if (r < 0)
+			return r;
+		r = seccomp_proxy_start(*proxy, loop, -EBADF, init_pid, timeout_ms, e);
+		if (r < 0)
+			return r;
+	}
+	if (reap(*proxy) >= LISTENERS_MAX)
+		return err_set(e, EMFILE, NULL, "more than %d processes run under a policy with notify", LISTENERS_MAX);
+	return add_listener(*proxy, listener, true, e);
 }
 
 void seccomp_proxy_free(struct seccomp_proxy *p)
 {
 	if (!p)
 		return;
-	loop_remove(p->listening);
-	p->listening = NULL;
 	hang_up(p);
 	respond_default(p);
+	for (struct listener *l = p->listeners, *next; l; l = next) {
+		next = l->next;
+		listener_free(l);
+	}
 	free(p->address);
 	free(p->cookie);
 	free(p->notif);

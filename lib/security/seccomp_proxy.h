@@ -37,5 +37,9 @@ int seccomp_proxy_new(const struct conf *c, struct log *l, struct seccomp_proxy 
  * how long a call waits for an answer, normally SECCOMP_PROXY_TIMEOUT_MS. */
 int seccomp_proxy_start(struct seccomp_proxy *p, struct loop *loop, int listener, pid_t init_pid,
 			unsigned timeout_ms, struct err **e);
+/* Watches also the listener of a process that has come into the container later, and takes it unless that fails.
+ * *proxy NULL: one is made; without lxc.seccomp.notify.proxy it gives every call the default answer. */
+int seccomp_proxy_add(struct seccomp_proxy **proxy, const struct conf *c, struct log *l, struct loop *loop, int listener,
+		      pid_t init_pid, unsigned timeout_ms, struct err **e);
 /* Leaves the loop; NULL is allowed. A call that waits for an answer gets the default one. */
 void seccomp_proxy_free(struct seccomp_proxy *p);

@@ -4,7 +4,7 @@
 # Every key that has an effect at run time: set, started, and read from inside. One line per key and value; then the
 # values that are refused, with the key and where it stands.
 . "$top_srcdir/tests/harness/lib.sh"
-needs hostroot inst tools busybox cgroup userns
+needs hostroot inst tools busybox cgroup userns cc
 sandbox "$0"
 n=$tag
 base=100000
@@ -16,6 +16,7 @@ echo "root:$base:65536" >"$scratch/subid"
 for file in /etc/subuid /etc/subgid; do
 	[ ! -e "$file" ] || mount --bind "$scratch/subid" "$file"
 done
+old=no
 mkdir -p "$t/src/sub" "$t/mnt" "$t/shared"
 mount -t tmpfs tmpfs "$t/shared"
 mount --make-shared "$t/shared"
@@ -24,6 +25,8 @@ echo content >"$t/src/file"
 : >"$t/hook"
 chmod 666 "$t/hook"
 cp "$(command -v busybox)" "$t/src/busybox"
+${CC:-cc} -static -o "$t/probe" "$top_srcdir/tests/integration/probe.c" 2>"$t/cc" ||
+	skip_all "cc: no program can be linked statically ($(head -n 1 "$t/cc"))"
 chmod 755 "$t" "$t/src" "$t/src/busybox"
 
 # template KIND LINE...: a container whose init only waits.
@@ -70,6 +73,8 @@ key() {
 	host:*) run sh -c "pid=$pid n=$n t=$t root=$root lxcpath=$lxcpath; ${2#host:}" ;;
 	*) run lxc-attach -n "$n" -- sh -c "$2" ;;
 	esac
+	# Every command reads the old name anew, and says so.
+	[ "$old" = no ] || err=$(printf '%s\n' "$err" | grep -v ': warning: .*:[0-9]*: lxc\.')
 	like "$out$err" "$3" "$key_text"
 	lxc-stop -n "$n" -k >/dev/null 2>&1
 	: >"$scratch/log"
@@ -101,7 +106,22 @@ refused() {
 	done
 }
 
+# old LINES KEY COMMAND PATTERN: lines of an old release start the container, with one warning, which names the last
+# line's place and today's KEY.
+old() {
+	old=yes
+	key "$1" "$3" "$4"
+	old=no
+	write "$1"
+	run lxc-start -n "$n" -o "$scratch/log" -l WARN
+	is "$(grep -Ec " WARN .*[:]$(wc -l <"$config"): " "$scratch/log")" 1 "$mode: $1 gives one warning"
+	like "$(grep WARN "$scratch/log")" "$config:$(wc -l <"$config"): .*$2" "$mode: $1 warns with its line and $2"
+	lxc-stop -n "$n" -k >/dev/null 2>&1
+	: >"$scratch/log"
+}
+
 . "$top_srcdir/tests/integration/keys.table"
+. "$top_srcdir/tests/integration/legacy.table"
 
 mode=root
 template root
@@ -109,9 +129,8 @@ both_rows
 root_rows
 device_rows
 refused_rows
-write ""
-run lxc-destroy -n "$n"
-result "$status" "destroy"
+legacy_rows
+last_rows
 
 mode=mapped
 template mapped "lxc.include = $TIFFIN_INST/share/lxc/config/userns.conf" "lxc.idmap = u 0 $base 65536" "lxc.idmap = g 0 $base 65536"

@@ -54,7 +54,7 @@ static int restore(struct run *r, const struct instance_state *s, struct err **e
 
 	r->adopted = true;
 	r->state = (enum lxc_state)s->state;
-	r->init_pid = s->init_pid;
+	r->init_pid = r->hook_pid = s->init_pid;
 	r->init_start = s->init_start;
 	r->all_flags = s->all_flags;
 	r->application = s->application;

@@ -68,8 +68,8 @@ int hooks_environment(const struct run *r, bool child, struct strv *env, struct 
 		rc = add(env, "LXC_LOG_LEVEL", log_level_name(r->log.level));
 	if (rc == 0)
 		rc = add(env, "LXC_HOOK_VERSION", c->hook_version.v ? "1" : "0");
-	if (rc == 0 && r->init_pid > 0 && !child)
-		rc = strv_addf(env, "LXC_PID=%d", r->init_pid);
+	if (rc == 0 && r->hook_pid > 0 && !child)
+		rc = strv_addf(env, "LXC_PID=%d", r->hook_pid);
 	return rc < 0 ? err_no_memory(e) : 0;
 }
 

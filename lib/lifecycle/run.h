@@ -83,6 +83,7 @@ struct run {
 	struct sequence seq;
 	enum lxc_state state;
 	pid_t init_pid;
+	pid_t hook_pid;			/* init's, for hooks, which are told it after its end as well */
 	int init_pidfd;
 	uint64_t init_start;
 	int ns_fd[NS_COUNT];		/* kept for hooks and for network clean-up */

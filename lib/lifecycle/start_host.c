@@ -71,6 +71,7 @@ void host_close_socket(struct run *r)
 
 int host_set_starting(struct run *r, struct err **e)
 {
+	r->hook_pid = 0;
 	return monitor_set_state(r, STATE_STARTING, e);
 }
 
@@ -356,7 +357,7 @@ int host_make_init(struct run *r, struct err **e)
 		return pid;
 	}
 	r->seq.fd = pair[0];
-	r->init_pid = pid;
+	r->init_pid = r->hook_pid = pid;
 	(void)proc_start_time(pid, &r->init_start);
 	/* The copies that init got are its own now. */
 	fd_replace(&r->root_fd, -EBADF);
@@ -498,6 +499,10 @@ int host_take_terminals(struct run *r, struct err **e)
 	struct seq_cargo *in = &r->seq.in;
 	size_t at = 0;
 
+	/* Those that init has made itself, for the hooks at the end. */
+	for (int i = 0; i < NS_COUNT; i++)
+		if (r->late_flags & (uint64_t)ns_table[i].flag)
+			fd_replace(&r->ns_fd[i], ns_open(r->init_pid, (enum ns_index)i, NULL));
 	if (r->want_console && !r->console_from_host && at < in->n)
 		r->console.ptx = in->fds[at++];
 	for (unsigned i = 0; i < r->tty_count && at < in->n; i++)

@@ -95,6 +95,9 @@ static void destroy_ephemeral(struct run *r)
 
 	dir = parent < 0 ? -EBADF : openat(parent, r->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	rc = dir < 0 ? err_set(&e, errno, NULL, "cannot open %s", r->dir) : hooks_run(r, HOOK_DESTROY, NULL, NULL, &e);
+	/* Somebody else's: only he removes it. */
+	if (rc == 0 && !r->conf->rootfs_managed.v)
+		return;
 	if (rc == 0)
 		rc = removal_run(&m, parent, dir, &e);
 	if (rc < 0)
@@ -172,6 +175,8 @@ void stop_failed_start(struct monitor *m, const struct err *e)
 		(void)monitor_set_state(r, STATE_STOPPING, NULL);
 	/* The socket goes last: until then the name is ours, and nobody starts into our leftovers. */
 	host_remove_network(r);
+	if (served)
+		run_stop_hooks(r);
 	release(r, false);
 	if (served)
 		run_post_stop_hooks(r);

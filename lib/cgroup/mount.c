@@ -130,7 +130,7 @@ static int mount_fresh(const struct hierarchy *h, int tmpfs, const struct wish *
 		options = NULL;
 		return err_no_memory(e);
 	}
-	m = mount_new(h->v2 ? "cgroup2" : "cgroup", "cgroup", options, attrs, e);
+	m = mount_new(h->v2 ? "cgroup2" : "cgroup", "none", options, attrs, e);
 	return m < 0 ? m : attach_at(m, tmpfs, dir_name(h), e);
 }
 

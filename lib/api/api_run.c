@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ask_init.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/num.h"
@@ -285,33 +286,44 @@ static int default_halt_signal(struct call *k, int *ret)
 	return 0;
 }
 
-static int halt_signal(struct call *k, int *ret)
+/* Asks init to halt: as the configuration says, else as it is known to want it. */
+static int ask_to_halt(struct call *k)
 {
-	int sig = configured_signal(k, "lxc.signal.halt", offsetof(struct conf, signal_halt));
+	int sig = configured_signal(k, "lxc.signal.halt", offsetof(struct conf, signal_halt)), r;
 
-	if (sig == 0)
-		return default_halt_signal(k, ret);
-	*ret = sig;
-	return 0;
+	if (sig == 0) {
+		r = default_halt_signal(k, &sig);
+		if (r < 0 || (sig == SIGPWR && ask_init(k, false)))
+			return r;
+	}
+	return client_signal(&k->target, sig, &k->e);
+}
+
+static int ask_to_reboot(struct call *k)
+{
+	int sig = configured_signal(k, "lxc.signal.reboot", offsetof(struct conf, signal_reboot));
+
+	if (sig == 0 && ask_init(k, true))
+		return 0;
+	return client_signal(&k->target, sig > 0 ? sig : SIGINT, &k->e);
 }
 
 static int shutdown_and_wait(struct call *k, int timeout)
 {
 	enum lxc_state state;
 	auto_close int fd = -EBADF;
-	int sig = SIGPWR, r;
+	int r;
 
 	r = call_state(k, &state);
 	if (r < 0 || state == STATE_STOPPED)
 		return r;
-	r = halt_signal(k, &sig);
 	/* Registered first: the end must not fall between the signal and the wait. */
-	if (r == 0 && timeout != 0)
+	if (timeout != 0)
 		r = client_subscribe(&k->target, 1U << STATE_STOPPED, false, &state, &fd, &k->e);
 	if (r == 0 && timeout != 0 && fd < 0)
 		return 0;
 	if (r == 0)
-		r = client_signal(&k->target, sig, &k->e);
+		r = ask_to_halt(k);
 	if (r == -ECONNREFUSED) {
 		/* It stopped meanwhile, which is what was wanted. */
 		err_free(take_ptr(k->e));
@@ -336,13 +348,6 @@ bool api_shutdown(struct lxc_container *c, int timeout)
 	return call_end(&k, r, "cannot shut down %s", k.name) == 0;
 }
 
-static int reboot_signal(struct call *k)
-{
-	int sig = configured_signal(k, "lxc.signal.reboot", offsetof(struct conf, signal_reboot));
-
-	return sig > 0 ? sig : SIGINT;
-}
-
 bool api_reboot(struct lxc_container *c)
 {
 	struct call k;
@@ -350,7 +355,7 @@ bool api_reboot(struct lxc_container *c)
 
 	if (!call_begin(&k, c))
 		return false;
-	r = client_signal(&k.target, reboot_signal(&k), &k.e);
+	r = ask_to_reboot(&k);
 	return call_end(&k, r, "cannot reboot %s", k.name) == 0;
 }
 
@@ -365,7 +370,7 @@ static int reboot_and_wait(struct call *k, int timeout)
 	if (timeout != 0)
 		r = client_subscribe(&k->target, 1U << STATE_RUNNING, true, &state, &fd, &k->e);
 	if (r == 0)
-		r = client_signal(&k->target, reboot_signal(k), &k->e);
+		r = ask_to_reboot(k);
 	if (r < 0 || timeout == 0)
 		return r;
 	r = client_wait_fd(fd, seconds_to_ms(timeout), &state);

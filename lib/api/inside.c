@@ -12,17 +12,11 @@
 
 int inside_open(struct call *k, struct inside *ret)
 {
-	auto_close int pidfd = client_init_pidfd(&k->target, &k->e);
-	pid_t pid;
-	int r;
+	int fd = client_init(&k->target, &ret->pid, &k->e);
 
-	if (pidfd < 0)
-		return pidfd;
-	r = client_init_pid(&k->target, &pid, &k->e);
-	if (r < 0)
-		return r;
-	ret->pid = pid;
-	ret->pidfd = take_fd(&pidfd);
+	if (fd < 0)
+		return fd;
+	ret->pidfd = fd;
 	return 0;
 }
 

@@ -137,7 +137,7 @@ int io_write_value(int dirfd, const char *path, const char *value)
 	return n < 0 ? -errno : 0;
 }
 
-int io_replace(int dirfd, const char *name, const void *p, size_t n, mode_t mode, struct err **e)
+static int replace(int dirfd, const char *name, const void *p, size_t n, mode_t mode, bool durable, struct err **e)
 {
 	auto_free char *tmp = NULL;
 	auto_close int fd = -EBADF;
@@ -152,7 +152,7 @@ int io_replace(int dirfd, const char *name, const void *p, size_t n, mode_t mode
 	if (fd < 0)
 		return err_set(e, errno, NULL, "cannot create %s", tmp);
 	r = io_write_all(fd, p, n);
-	if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
+	if (r == 0 && (fchmod(fd, mode) < 0 || (durable && fsync(fd) < 0)))
 		r = -errno;
 	if (r == 0 && renameat(dirfd, tmp, dirfd, name) < 0)
 		r = -errno;
@@ -160,6 +160,17 @@ int io_replace(int dirfd, const char *name, const void *p, size_t n, mode_t mode
 		(void)unlinkat(dirfd, tmp, 0);
 		return err_set(e, -r, NULL, "cannot write %s", name);
 	}
-	(void)fsync(dirfd);
+	if (durable)
+		(void)fsync(dirfd);
 	return 0;
+}
+
+int io_replace(int dirfd, const char *name, const void *p, size_t n, mode_t mode, struct err **e)
+{
+	return replace(dirfd, name, p, n, mode, true, e);
+}
+
+int io_replace_volatile(int dirfd, const char *name, const void *p, size_t n, mode_t mode, struct err **e)
+{
+	return replace(dirfd, name, p, n, mode, false, e);
 }

@@ -24,3 +24,6 @@ int io_write_value(int dirfd, const char *path, const char *value);
 /* Replaces NAME in directory dirfd atomically: a temporary file beside it, fsync, rename, fsync of
  * the directory. mode is exact (umask does not apply). */
 int io_replace(int dirfd, const char *name, const void *p, size_t n, mode_t mode, struct err **e);
+/* The same for what a crash of the whole system may take along: nobody waits for a disk. After such a crash
+ * NAME may be the old file, the new one, or one without its content. */
+int io_replace_volatile(int dirfd, const char *name, const void *p, size_t n, mode_t mode, struct err **e);

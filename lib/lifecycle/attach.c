@@ -26,6 +26,7 @@
 #include "kernel/rlimit.h"
 #include "kernel/socket.h"
 #include "lifecycle/attach_steps.h"
+#include "lifecycle/command.h"
 #include "lifecycle/terminal.h"
 #include "security/lsm.h"
 
@@ -46,21 +47,16 @@ static void ctx_done(struct attach_ctx *a)
 		free(*p);
 	free(a->env);
 	pty_close(&a->pty);
+	cgroup_entry_done(&a->cgroups);
 }
 
 /* The namespaces to enter: those asked for, or all that init has of its own. */
-static int open_namespaces(const struct target *t, struct attach_ctx *a, lxc_attach_options_t *opts,
-			   struct err **e)
+static int open_namespaces(struct attach_ctx *a, lxc_attach_options_t *opts, int clone_flags, struct err **e)
 {
 	bool all = opts->namespaces == -1;
-	int flags = 0, rc;
 
-	if (all) {
-		rc = client_clone_flags(t, &flags, e);
-		if (rc < 0)
-			return rc;
-		opts->namespaces = flags;
-	}
+	if (all)
+		opts->namespaces = clone_flags;
 	for (int i = 0; i < NS_COUNT; i++) {
 		int shared;
 
@@ -143,10 +139,12 @@ static char *running_item(const struct target *t, const char *key)
 	return v;
 }
 
-static int choose_identity(const struct target *t, struct attach_ctx *a, const lxc_attach_options_t *opts,
-			   struct err **e)
+/* The four values of ATTACH_KEYS. */
+enum item { ITEM_ARCH, ITEM_NNP, ITEM_SECCOMP, ITEM_NESTING };
+
+static int choose_identity(struct attach_ctx *a, const lxc_attach_options_t *opts, char *const items[], struct err **e)
 {
-	auto_free char *arch = running_item(t, "lxc.arch"), *nnp = running_item(t, "lxc.no_new_privs");
+	const char *arch = items[ITEM_ARCH], *nnp = items[ITEM_NNP];
 	unsigned long personality;
 
 	a->personality = -1;
@@ -171,18 +169,15 @@ static int choose_identity(const struct target *t, struct attach_ctx *a, const l
 	return 0;
 }
 
-static int choose_seccomp(const struct target *t, struct attach_ctx *a, struct err **e)
+static int choose_seccomp(struct attach_ctx *a, char *const items[], struct err **e)
 {
-	auto_free char *path = NULL, *nesting = NULL, *rundir = NULL, *cache = NULL;
+	const char *path = items[ITEM_SECCOMP], *nesting = items[ITEM_NESTING];
+	auto_free char *rundir = NULL, *cache = NULL;
 	auto_conf struct conf *c = NULL;
 	int r;
 
-	if (!(a->flags & LXC_ATTACH_LSM))
+	if (!(a->flags & LXC_ATTACH_LSM) || !path || !*path)
 		return 0;
-	path = running_item(t, "lxc.seccomp.profile");
-	if (!path || !*path)
-		return 0;
-	nesting = running_item(t, "lxc.seccomp.allow_nesting");
 	rundir = system_rundir(NULL);
 	c = conf_new();
 	if (!c || (rundir && asprintf(&cache, "%s/lxc/seccomp", rundir) < 0))
@@ -300,26 +295,62 @@ static int open_proc(struct attach_ctx *a, struct err **e)
 	return 0;
 }
 
+/* A monitor of LXC's own tells it bit by bit, and moves nobody. */
+static int ask_bit_by_bit(const struct target *t, struct client_attach *x, struct err **e)
+{
+	static const char *const keys[ATTACH_KEYS_N] = ATTACH_KEYS;
+	int r = client_init_pid(t, &x->pid, e);
+
+	if (r < 0)
+		return r;
+	x->pidfd = proc_pidfd_open(x->pid);
+	if (x->pidfd < 0)
+		return err_not_running(e, t->name, t->lxcpath);
+	for (size_t i = 0; i < ATTACH_KEYS_N; i++)
+		x->items[i] = running_item(t, keys[i]);
+	return client_clone_flags(t, &x->clone_flags, e);
+}
+
+static int ask(const struct target *t, struct attach_ctx *a, struct client_attach *x, struct err **e)
+{
+	bool move = a->flags & LXC_ATTACH_MOVE_TO_CGROUP;
+	struct err *mine = NULL;
+	int r = client_attach(t, move, x, &mine);
+
+	if (r == -ENOSYS) {
+		err_free(mine);
+		r = ask_bit_by_bit(t, x, e);
+	} else if (r < 0) {
+		err_move(e, mine);
+	}
+	if (r < 0)
+		return r;
+	a->init_pid = x->pid;
+	a->init_pidfd = take_fd(&x->pidfd);
+	a->cgroups = x->cgroups;
+	x->cgroups = (struct cgroup_entry){ .v2 = -EBADF };
+	a->moves_itself = move && (a->cgroups.v2 >= 0 || a->cgroups.n);
+	a->is_moved = move && !a->moves_itself;
+	return 0;
+}
+
 static int prepare(const struct target *t, const struct conf *c, lxc_attach_options_t *opts, struct attach_ctx *a,
 		   struct err **e)
 {
-	int r = client_init_pid(t, &a->init_pid, e);
+	struct client_attach x = CLIENT_ATTACH_INIT;
+	int r = ask(t, a, &x, e);
 
-	if (r == 0) {
-		a->init_pidfd = proc_pidfd_open(a->init_pid);
-		if (a->init_pidfd < 0)
-			r = err_not_running(e, t->name, t->lxcpath);
-	}
 	if (r == 0)
-		r = open_namespaces(t, a, opts, e);
+		r = open_namespaces(a, opts, x.clone_flags, e);
 	if (r == 0)
 		r = choose_ids(a, opts, e);
 	if (r == 0)
 		r = choose_caps(a, e);
 	if (r == 0)
-		r = choose_identity(t, a, opts, e);
+		r = choose_identity(a, opts, x.items, e);
 	if (r == 0)
-		r = choose_seccomp(t, a, e);
+		r = choose_seccomp(a, x.items, e);
+	client_attach_done(&x);
 	if (r == 0)
 		r = build_environment(a, c, opts, e);
 	if (r == 0)
@@ -361,17 +392,14 @@ static int take_frame(const char *p, ssize_t n, struct err **e)
 	return -num;
 }
 
-/* Lets the attached process go on. What it says then: 1 byte, it is about to run what it was made for; or an error.
+/* What the attached process says once it may go on: 1 byte, it is about to run what it was made for; or an error.
  * Before that, its listener. */
-static ssize_t let_go(const struct target *t, int fd, char frame[ERR_FRAME_MAX])
+static ssize_t hear_attached(const struct target *t, int fd, char frame[ERR_FRAME_MAX])
 {
 	int listener = -EBADF;
 	size_t fds = 0;
-	ssize_t n;
+	ssize_t n = socket_recv_packet(fd, frame, ERR_FRAME_MAX, &listener, 1, &fds, -1);
 
-	if (send(fd, "", 1, MSG_NOSIGNAL) != 1)
-		return -1;
-	n = socket_recv_packet(fd, frame, ERR_FRAME_MAX, &listener, 1, &fds, -1);
 	if (n != (ssize_t)sizeof(ATTACH_LISTENER) || listener < 0) {
 		fd_close(listener);
 		return n;
@@ -382,58 +410,98 @@ static ssize_t let_go(const struct target *t, int fd, char frame[ERR_FRAME_MAX])
 	return recv(fd, frame, ERR_FRAME_MAX, 0);
 }
 
-/* The transient process is born, put into the container's cgroup, makes the attached one and ends. */
+static int move_to_cgroup(const struct target *t, const struct attach_ctx *a, pid_t pid, struct err **e)
+{
+	int r = client_cgroup_attach(t, pid, e);
+
+	if (r != -ENOSYS)
+		return r;
+	/* A monitor of LXC's own: no such command. */
+	err_free(*e);
+	*e = NULL;
+	return cgroup_join(a->init_pid, pid, e);
+}
+
+/* What the transient process says first: the pid of the attached one, or an error. It may ask to be moved before. */
+static ssize_t hear(const struct target *t, const struct attach_ctx *a, int fd, pid_t transient, char *frame, int *ret_r,
+		    struct err **e)
+{
+	ssize_t n = recv(fd, frame, ERR_FRAME_MAX, 0);
+
+	if (n != 1 || *frame != ATTACH_MOVE_ME)
+		return n;
+	*ret_r = move_to_cgroup(t, a, transient, e);
+	if (*ret_r < 0 || send(fd, "", 1, MSG_NOSIGNAL) != 1)
+		return 0;
+	return recv(fd, frame, ERR_FRAME_MAX, 0);
+}
+
+/* The transient process enters the container's cgroups (where it can, it is born there), makes the attached one
+ * and ends. 0 and the first packet in frame; -EAGAIN: it was killed at birth (see cgroup_create). */
+static int make_transient(const struct target *t, const struct conf *c, struct attach_ctx *a, int pair[2], char *frame,
+			  ssize_t *ret_n, struct err **e)
+{
+	bool waits = a->is_moved || (c && c->prlimit.n);
+	int status = 0, r = 0, fd = a->born ? a->cgroups.v2 : -1;
+	pid_t transient;
+
+	a->waits = waits;
+	transient = proc_clone(0, fd, NULL, fd >= 0 ? NULL : e);
+	if (transient < 0)
+		return fd >= 0 ? -EAGAIN : transient;
+	if (transient == 0) {
+		fd_close(pair[0]);
+		attach_transient(a);
+	}
+	fd_replace(&a->status_fd, -EBADF);
+	if (a->is_moved)
+		r = move_to_cgroup(t, a, transient, e);
+	if (r == 0)
+		r = apply_limits(c, transient, e);
+	if (r == 0 && waits)
+		(void)send(pair[0], "", 1, MSG_NOSIGNAL);
+	*ret_n = r == 0 ? hear(t, a, pair[0], transient, frame, &r, e) : 0;
+	if (r < 0)
+		(void)kill(transient, SIGKILL);
+	/* The attached process has what it needs; the word to go on is not kept waiting by the end of this one. */
+	if (r == 0 && *ret_n == (ssize_t)sizeof(pid_t))
+		(void)send(pair[0], "", 1, MSG_NOSIGNAL);
+	(void)proc_wait(transient, &status);
+	return r == 0 && *ret_n == 0 && fd >= 0 && WIFSIGNALED(status) ? -EAGAIN : r;
+}
+
 static int make_processes(const struct target *t, const struct conf *c, struct attach_ctx *a, pid_t *ret,
 			  struct err **e)
 {
 	char frame[ERR_FRAME_MAX];
-	auto_close int mine = -EBADF, theirs = -EBADF, gate_r = -EBADF, gate_w = -EBADF;
-	int pair[2], gate[2], status, r = socket_pair(SOCK_SEQPACKET, pair, e);
-	pid_t transient, pid;
-	ssize_t n;
+	ssize_t n = 0;
+	int r, status;
+	pid_t pid;
 
-	if (r < 0)
-		return r;
-	mine = pair[0];
-	a->status_fd = theirs = pair[1];
-	if (pipe2(gate, O_CLOEXEC) < 0)
-		return err_set(e, errno, NULL, "cannot make a pipe");
-	gate_r = gate[0];
-	gate_w = gate[1];
-	transient = proc_clone(0, -1, NULL, e);
-	if (transient < 0)
-		return transient;
-	if (transient == 0) {
-		/* Not before we are where limits apply. */
-		char byte;
+	a->born = a->moves_itself && a->cgroups.v2 >= 0;
+	for (;;) {
+		auto_close int mine = -EBADF;
+		int pair[2];
 
-		fd_close(gate_w);
-		(void)!read(gate_r, &byte, 1);
-		fd_close(mine);
-		attach_transient(a);
+		r = socket_pair(SOCK_SEQPACKET, pair, e);
+		if (r < 0)
+			return r;
+		mine = pair[0];
+		a->status_fd = pair[1];
+		r = make_transient(t, c, a, pair, frame, &n, e);
+		fd_replace(&a->status_fd, -EBADF);
+		if (r == -EAGAIN && a->born) {
+			a->born = false;
+			continue;
+		}
+		if (r < 0)
+			return r;
+		if (n != (ssize_t)sizeof(pid))
+			return take_frame(frame, n, e);
+		memcpy(&pid, frame, sizeof(pid));
+		n = hear_attached(t, mine, frame);
+		break;
 	}
-	if (a->flags & LXC_ATTACH_MOVE_TO_CGROUP)
-		r = client_cgroup_attach(t, transient, e);
-	if (r == -ENOSYS) {
-		/* A monitor of LXC's own: no such command. */
-		err_free(*e);
-		*e = NULL;
-		r = cgroup_join(a->init_pid, transient, e);
-	}
-	if (r == 0)
-		r = apply_limits(c, transient, e);
-	if (r < 0)
-		(void)kill(transient, SIGKILL);
-	fd_replace(&gate_w, -EBADF);
-	fd_replace(&theirs, -EBADF);
-	n = r == 0 ? recv(mine, frame, sizeof(frame), 0) : 0;
-	(void)proc_wait(transient, &status);
-	if (r < 0)
-		return r;
-	if (n != (ssize_t)sizeof(pid))
-		return take_frame(frame, n, e);
-	memcpy(&pid, frame, sizeof(pid));
-	n = let_go(t, mine, frame);
 	if (n != 1) {
 		r = take_frame(frame, n, e);
 		(void)proc_wait(pid, &status);
@@ -484,6 +552,8 @@ int attach_run(const struct target *t, const struct conf *conf, lxc_attach_optio
 	struct attach_ctx a = {
 		.init_pidfd = -EBADF,
 		.proc_fd = -EBADF,
+		.status_fd = -EBADF,
+		.cgroups.v2 = -EBADF,
 		.pty = PTY_INIT,
 		.flags = opts->attach_flags,
 		.groups = opts->groups.list,

@@ -222,12 +222,26 @@ static void drop_fds(struct attach_ctx *a)
 	(void)proc_close_fds(3, keep, ARRAY_SIZE(keep));
 }
 
+/* Not before we are where limits apply. The caller has the monitor move us where we may not do it ourselves. */
+static void enter_cgroups(struct attach_ctx *a)
+{
+	char ask = ATTACH_MOVE_ME, go;
+
+	if (a->waits && recv(a->status_fd, &go, 1, 0) != 1)
+		_exit(1);
+	if (a->moves_itself && cgroup_attach_self(&a->cgroups, a->born) < 0 &&
+	    (send(a->status_fd, &ask, 1, MSG_NOSIGNAL) != 1 || recv(a->status_fd, &go, 1, 0) != 1))
+		_exit(1);
+	cgroup_entry_done(&a->cgroups);
+}
+
 void attach_transient(struct attach_ctx *a)
 {
 	struct err *e = NULL;
 	pid_t pid;
 
 	(void)prctl(PR_SET_DUMPABLE, 0);
+	enter_cgroups(a);
 	/* User first: the rights over the others come from it. Privileged callers keep theirs anyway. */
 	for (int i = 0; i < NS_COUNT; i++)
 		if (a->ns_fd[i] >= 0 && setns(a->ns_fd[i], ns_table[i].flag) < 0) {

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "cgroup/cgroup.h"
 #include "kernel/ns.h"
 #include "kernel/tty.h"
 #include "lxc/attach_options.h"
@@ -42,10 +43,18 @@ struct attach_ctx {
 	bool is_terminal[3];		/* of pty; those of stdio that it replaces */
 	struct pty pty;			/* LXC_ATTACH_TERMINAL */
 	bool exec_only;
+	struct cgroup_entry cgroups;	/* the ways into the container's */
+	bool moves_itself;		/* through these; else is_moved, before it goes on, or it stays where it is */
+	bool is_moved;
+	bool born;			/* in cgroups.v2 */
+	bool waits;			/* until the caller has done its part */
 	int status_fd;			/* SEQPACKET to the caller: an error frame, or the word to go on */
 	lxc_attach_exec_t fn;
 	void *payload;
 };
+
+/* What the transient process sends when it cannot move itself. */
+#define ATTACH_MOVE_ME '?'
 
 /* The attached process, from its birth. Does not return. */
 void attach_child(struct attach_ctx *a) attr_noreturn;

@@ -23,6 +23,7 @@
 #include "lifecycle/command.h"
 #include "lifecycle/instance.h"
 #include "lifecycle/revive.h"
+#include "lifecycle/server.h"
 
 #define DYING_TIMEOUT_MS 1000
 #define PING_MS 10000		/* how often a monitor that ends a container must show that it lives */
@@ -39,16 +40,44 @@ static int open_instance(const char *lxcpath, const char *name)
 	return rundir ? instance_dir(rundir, lxcpath, name, false, NULL) : -ENOENT;
 }
 
+/* What the state file says of a container that is not stopped; ret is then the caller's to release. */
+static bool read_record(const char *lxcpath, const char *name, struct instance_state *ret)
+{
+	auto_close int dir = open_instance(lxcpath, name);
+
+	if (dir < 0 || instance_read(dir, false, ret, NULL) < 0)
+		return false;
+	if (ret->state != STATE_STOPPED)
+		return true;
+	instance_state_done(ret);
+	return false;
+}
+
+/* The same where the monitor that it names lives, and could be asked from here. It writes every change down
+ * before it tells anybody, so it need not be asked. *ret_recorded (may be NULL): there is one that has not stopped. */
+static bool read_live(const struct target *t, struct instance_state *ret, bool *ret_recorded)
+{
+	bool recorded = read_record(t->lxcpath, t->name, ret);
+
+	if (ret_recorded)
+		*ret_recorded = recorded;
+	if (!recorded)
+		return false;
+	if (instance_alive(ret->monitor_pid, ret->monitor_start) && ns_is_shared(ret->monitor_pid, NS_NET) != 0)
+		return true;
+	instance_state_done(ret);
+	return false;
+}
+
 /* The monitor that the state file names, if there is one of this boot. */
 static bool recorded_monitor(const char *lxcpath, const char *name, pid_t *ret)
 {
-	auto_close int dir = open_instance(lxcpath, name);
 	struct instance_state s = { 0 };
 	bool live;
 
-	if (dir < 0 || instance_read(dir, false, &s, NULL) < 0)
+	if (!read_record(lxcpath, name, &s))
 		return false;
-	live = s.state != STATE_STOPPED && instance_alive(s.monitor_pid, s.monitor_start);
+	live = instance_alive(s.monitor_pid, s.monitor_start);
 	*ret = s.monitor_pid;
 	instance_state_done(&s);
 	return live;
@@ -99,34 +128,50 @@ static int fail_connect(const struct target *t, int r, struct err **e)
 
 /* The kernel closes the sockets of a killed process a moment before the process is gone. A monitor that
  * nothing answers for, though it has not recorded its end, is in that moment. */
-static void await_dying_monitor(const struct target *t)
+static void await_dying_monitor(const struct instance_state *s)
 {
-	auto_close int pidfd = -EBADF;
-	pid_t pid;
+	auto_close int pidfd = instance_alive(s->monitor_pid, s->monitor_start) ? proc_pidfd_open(s->monitor_pid) : -EBADF;
 
-	if (!recorded_monitor(t->lxcpath, t->name, &pid))
-		return;
-	pidfd = proc_pidfd_open(pid);
 	if (pidfd >= 0)
 		(void)proc_pidfd_wait(pidfd, DYING_TIMEOUT_MS);
+}
+
+/* Nobody listens. Where a monitor has died, another one takes over: the connection to that. */
+static int dial_revived(const struct target *t, const char *address, struct err **e)
+{
+	struct instance_state s = { 0 };
+	pid_t monitor;
+	bool alive;
+
+	if (!read_record(t->lxcpath, t->name, &s))
+		return -ECONNREFUSED;
+	monitor = s.monitor_pid;
+	alive = instance_alive(monitor, s.monitor_start) && ns_is_shared(monitor, NS_NET) == 0;
+	if (!alive)
+		await_dying_monitor(&s);
+	instance_state_done(&s);
+	if (alive)
+		return err_monitor_elsewhere(e, t->name, monitor);
+	if (revive_monitor(t->lxcpath, t->name) <= 0)
+		return -ECONNREFUSED;
+	return socket_connect_abstract(address, SOCK_STREAM, timeout_of(t));
 }
 
 /* A connection to the container's monitor, started anew where it has died. */
 static int dial(const struct target *t, struct err **e)
 {
+	struct err *elsewhere = NULL;
 	char address[108];
 	struct ucred peer;
-	pid_t elsewhere;
 	int fd, r;
 
 	command_address(t->lxcpath, t->name, address);
 	fd = socket_connect_abstract(address, SOCK_STREAM, timeout_of(t));
-	if (fd == -ECONNREFUSED && client_monitor_elsewhere(t->lxcpath, t->name, &elsewhere))
-		return err_monitor_elsewhere(e, t->name, elsewhere);
-	if (fd == -ECONNREFUSED) {
-		await_dying_monitor(t);
-		if (revive_monitor(t->lxcpath, t->name) > 0)
-			fd = socket_connect_abstract(address, SOCK_STREAM, timeout_of(t));
+	if (fd == -ECONNREFUSED)
+		fd = dial_revived(t, address, &elsewhere);
+	if (fd < 0 && elsewhere) {
+		err_move(e, elsewhere);
+		return fd;
 	}
 	if (fd < 0)
 		return fail_connect(t, fd, e);
@@ -142,15 +187,23 @@ static int dial(const struct target *t, struct err **e)
 struct reply {
 	struct cmd_reply head;
 	char *data;		/* owned, NUL-terminated beyond len */
-	int fd;
+	int fds[CLIENT_FDS_MAX];	/* owned; -EBADF beyond n_fds */
+	size_t n_fds;
 };
 
 static void reply_done(struct reply *r)
 {
 	free(r->data);
-	fd_close(r->fd);
 	r->data = NULL;
-	r->fd = -EBADF;
+	for (size_t i = 0; i < r->n_fds; i++)
+		fd_replace(&r->fds[i], -EBADF);
+	r->n_fds = 0;
+}
+
+/* Only the first descriptor counts. */
+static int reply_fd(struct reply *r)
+{
+	return r->n_fds ? take_fd(&r->fds[0]) : -EBADF;
 }
 
 static int send_request(int fd, int cmd, uintptr_t value, const void *data, size_t n)
@@ -163,9 +216,8 @@ static int send_request(int fd, int cmd, uintptr_t value, const void *data, size
 
 static int read_reply(int fd, const struct target *t, struct reply *ret, struct err **e)
 {
-	struct reply r = { .fd = -EBADF };
-	size_t fds = 0;
-	int rc = socket_recv(fd, &r.head, sizeof(r.head), &r.fd, 1, &fds, timeout_of(t));
+	struct reply r = { .n_fds = 0 };
+	int rc = socket_recv(fd, &r.head, sizeof(r.head), r.fds, ARRAY_SIZE(r.fds), &r.n_fds, timeout_of(t));
 
 	if (rc < 0)
 		return fail_connect(t, rc, e);
@@ -207,11 +259,12 @@ static int refused(const struct target *t, struct reply *r, struct err **e)
 }
 
 static int exchange(const struct target *t, int cmd, uintptr_t value, const void *data, size_t n,
-		    struct reply *ret, struct err **e)
+		    struct reply *ret, bool *ret_dialled, struct err **e)
 {
 	auto_close int fd = dial(t, e);
 	int r;
 
+	*ret_dialled = fd >= 0;
 	if (fd < 0)
 		return fd;
 	r = send_request(fd, cmd, value, data, n);
@@ -225,12 +278,13 @@ static int call(const struct target *t, int cmd, uintptr_t value, const void *da
 		struct err **e)
 {
 	auto_err struct err *first = NULL;
-	int r = exchange(t, cmd, value, data, n, ret, &first);
+	bool dialled;
+	int r = exchange(t, cmd, value, data, n, ret, &dialled, &first);
 
 	/* The monitor hung up in the middle: it has ended, or was killed and another can take over.
 	 * Who asks again learns which. */
-	if (r == -ECONNREFUSED)
-		r = exchange(t, cmd, value, data, n, ret, e);
+	if (r == -ECONNREFUSED && dialled)
+		r = exchange(t, cmd, value, data, n, ret, &dialled, e);
 	else if (r < 0 && e)
 		*e = take_ptr(first);
 	if (r < 0)
@@ -238,12 +292,38 @@ static int call(const struct target *t, int cmd, uintptr_t value, const void *da
 	return ret->head.ret < 0 ? refused(t, ret, e) : 0;
 }
 
+static bool somebody_listens(const struct target *t)
+{
+	char address[108];
+	int fd;
+
+	command_address(t->lxcpath, t->name, address);
+	fd = socket_connect_abstract(address, SOCK_STREAM, timeout_of(t));
+	if (fd < 0)
+		return fd != -ECONNREFUSED;
+	fd_close(fd);
+	return true;
+}
+
 int client_state(const struct target *t, enum lxc_state *ret, struct err **e)
 {
+	struct instance_state s = { 0 };
 	struct err *mine = NULL;
 	struct reply r;
-	int rc = call(t, CMD_GET_STATE, 0, NULL, 0, &r, &mine), state;
+	int rc, state;
+	bool recorded;
 
+	if (read_live(t, &s, &recorded)) {
+		*ret = (enum lxc_state)s.state;
+		instance_state_done(&s);
+		return 0;
+	}
+	/* The common case of one that is stopped. */
+	if (!recorded && !somebody_listens(t)) {
+		*ret = STATE_STOPPED;
+		return 0;
+	}
+	rc = call(t, CMD_GET_STATE, 0, NULL, 0, &r, &mine);
 	if (rc == -ECONNREFUSED) {
 		err_free(mine);
 		*ret = STATE_STOPPED;
@@ -261,12 +341,31 @@ int client_state(const struct target *t, enum lxc_state *ret, struct err **e)
 	return 0;
 }
 
+/* The init that a state file names, as a pidfd of that very process; -ESRCH: it has ended, or is not yet. */
+static int open_recorded_init(const struct instance_state *s)
+{
+	auto_close int fd = s->init_pid > 0 ? proc_pidfd_open(s->init_pid) : -ESRCH;
+
+	return fd >= 0 && instance_alive(s->init_pid, s->init_start) ? take_fd(&fd) : -ESRCH;
+}
+
 int client_init_pid(const struct target *t, pid_t *ret, struct err **e)
 {
+	struct instance_state s = { 0 };
 	struct reply r;
-	int rc = call(t, CMD_GET_INIT_PID, 0, NULL, 0, &r, e);
-	pid_t pid;
+	pid_t pid = 0;
+	int rc;
 
+	if (read_live(t, &s, NULL)) {
+		if (instance_alive(s.init_pid, s.init_start))
+			pid = s.init_pid;
+		instance_state_done(&s);
+	}
+	if (pid > 0) {
+		*ret = pid;
+		return 0;
+	}
+	rc = call(t, CMD_GET_INIT_PID, 0, NULL, 0, &r, e);
 	if (rc < 0)
 		return rc;
 	pid = (pid_t)INT_FROM_PTR(r.head.value);
@@ -286,14 +385,21 @@ static int call_fd(const struct target *t, int cmd, struct err **e)
 
 	if (rc < 0)
 		return rc;
-	fd = take_fd(&r.fd);
+	fd = reply_fd(&r);
 	reply_done(&r);
 	return fd >= 0 ? fd : err_monitor_protocol(e, t->name);
 }
 
 int client_init_pidfd(const struct target *t, struct err **e)
 {
-	return call_fd(t, CMD_GET_INIT_PIDFD, e);
+	struct instance_state s = { 0 };
+	int fd = -ESRCH;
+
+	if (read_live(t, &s, NULL)) {
+		fd = open_recorded_init(&s);
+		instance_state_done(&s);
+	}
+	return fd >= 0 ? fd : call_fd(t, CMD_GET_INIT_PIDFD, e);
 }
 
 int client_devpts_fd(const struct target *t, struct err **e)
@@ -306,6 +412,33 @@ int client_seccomp_fd(const struct target *t, struct err **e)
 	return call_fd(t, CMD_GET_SECCOMP_FD, e);
 }
 
+int client_init(const struct target *t, pid_t *ret_pid, struct err **e)
+{
+	struct instance_state s = { 0 };
+	int fd = -ESRCH;
+	pid_t pid = 0;
+
+	if (read_live(t, &s, NULL)) {
+		fd = open_recorded_init(&s);
+		pid = s.init_pid;
+		instance_state_done(&s);
+	}
+	if (fd < 0) {
+		fd = call_fd(t, CMD_GET_INIT_PIDFD, e);
+		if (fd >= 0) {
+			int rc = client_init_pid(t, &pid, e);
+
+			if (rc < 0) {
+				fd_close(fd);
+				return rc;
+			}
+		}
+	}
+	if (fd >= 0)
+		*ret_pid = pid;
+	return fd;
+}
+
 int client_clone_flags(const struct target *t, int *ret, struct err **e)
 {
 	struct reply r;
@@ -316,6 +449,112 @@ int client_clone_flags(const struct target *t, int *ret, struct err **e)
 	*ret = INT_FROM_PTR(r.head.value);
 	reply_done(&r);
 	return 0;
+}
+
+void client_attach_done(struct client_attach *a)
+{
+	fd_replace(&a->pidfd, -EBADF);
+	cgroup_entry_done(&a->cgroups);
+	for (size_t i = 0; i < ARRAY_SIZE(a->items); i++)
+		free(take_ptr(a->items[i]));
+}
+
+/* False: malformed. */
+static bool take_attach(struct reply *r, struct client_attach *ret)
+{
+	struct attach_reply head;
+	const char *p = r->data + sizeof(head), *end = r->data + MAX(r->head.len, 0);
+	size_t used = 0;
+
+	if (r->head.len < (int)sizeof(head))
+		return false;
+	memcpy(&head, r->data, sizeof(head));
+	if (head.init_pid <= 0 || r->n_fds < 1U + !!head.has_v2 || r->n_fds - 1 - !!head.has_v2 > CGROUP_ENTRY_MAX)
+		return false;
+	ret->pid = head.init_pid;
+	ret->clone_flags = (int)head.clone_flags;
+	for (size_t i = 0; i < ATTACH_KEYS_N; i++, p += strlen(p) + 1) {
+		if (p >= end || !memchr(p, '\0', (size_t)(end - p)))
+			return false;
+		ret->items[i] = strndup(p, strcspn(p, "\n"));
+		if (!ret->items[i])
+			return false;
+	}
+	ret->pidfd = take_fd(&r->fds[used++]);
+	if (head.has_v2)
+		ret->cgroups.v2 = take_fd(&r->fds[used++]);
+	while (used < r->n_fds)
+		ret->cgroups.v1[ret->cgroups.n++] = take_fd(&r->fds[used++]);
+	return true;
+}
+
+int client_attach(const struct target *t, bool with_cgroups, struct client_attach *ret, struct err **e)
+{
+	struct client_attach a = CLIENT_ATTACH_INIT;
+	struct reply r;
+	int rc = call(t, CMD_ATTACH, with_cgroups, NULL, 0, &r, e);
+
+	if (rc < 0)
+		return rc;
+	if (!take_attach(&r, &a)) {
+		reply_done(&r);
+		client_attach_done(&a);
+		return err_monitor_protocol(e, t->name);
+	}
+	reply_done(&r);
+	*ret = a;
+	return 0;
+}
+
+static int client_many(const struct target *t, int cmd, const char *const *names, size_t n, char **values,
+		       struct err **e)
+{
+	auto_buf struct buf data = BUF_INIT(CMD_DATA_MAX);
+	const char *p, *end;
+	struct reply r;
+	int rc = 0;
+
+	for (size_t i = 0; i < n; i++)
+		buf_add(&data, names[i], strlen(names[i]) + 1);
+	if (!buf_ok(&data) || n > CMD_MANY_MAX)
+		return err_set(e, E2BIG, NULL, "too much is asked of the monitor at once");
+	rc = call(t, cmd, 0, data.p, data.len, &r, e);
+	if (rc < 0)
+		return rc;
+	p = r.data;
+	end = p + r.head.len;
+	for (size_t i = 0; i < n; i++)
+		values[i] = NULL;
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		int32_t len = -1;
+
+		if ((size_t)(end - p) < sizeof(len))
+			break;
+		memcpy(&len, p, sizeof(len));
+		p += sizeof(len);
+		if (len < 0)
+			continue;
+		if (len > end - p)
+			break;
+		values[i] = strndup(p, (size_t)len);
+		if (!values[i])
+			rc = err_no_memory(e);
+		p += len;
+	}
+	reply_done(&r);
+	for (size_t i = 0; i < n && rc < 0; i++)
+		free(take_ptr(values[i]));
+	return rc;
+}
+
+int client_cgroup_get_many(const struct target *t, const char *const *files, size_t n, char **values, struct err **e)
+{
+	return client_many(t, CMD_CGROUP_GET_MANY, files, n, values, e);
+}
+
+int client_config_get_many(const struct target *t, const char *const *keys, size_t n, char **values, struct err **e)
+{
+	return client_many(t, CMD_CONFIG_GET_MANY, keys, n, values, e);
 }
 
 int client_cgroup_path(const struct target *t, const char *controller, bool limit, char **ret, struct err **e)
@@ -347,18 +586,28 @@ int client_config_item(const struct target *t, const char *key, char **ret, stru
 	return 0;
 }
 
+/* Does it still answer? */
+static int ping(const struct target *t)
+{
+	struct reply r;
+	int rc = call(t, CMD_GET_STATE, 0, NULL, 0, &r, NULL);
+
+	if (rc == 0)
+		reply_done(&r);
+	return rc;
+}
+
 /* The end of the connection is the answer. Hooks at the end may take their time, as long as the monitor still
  * answers others meanwhile. */
 static int await_end(const struct target *t, int fd, struct cmd_reply *reply)
 {
-	enum lxc_state state;
 	int r;
 
 	if (t->timeout_ms > 0)
 		return socket_recv(fd, reply, sizeof(*reply), NULL, 0, NULL, t->timeout_ms);
 	do
 		r = socket_recv(fd, reply, sizeof(*reply), NULL, 0, NULL, PING_MS);
-	while (r == -ETIMEDOUT && client_state(t, &state, NULL) != -ETIMEDOUT);
+	while (r == -ETIMEDOUT && ping(t) != -ETIMEDOUT);
 	return r;
 }
 
@@ -492,7 +741,7 @@ int client_tty(const struct target *t, int *num, int *ret_ptx, struct err **e)
 	rc = read_reply(fd, t, &r, e);
 	if (rc < 0)
 		return rc;
-	if (r.head.ret < 0 || r.fd < 0) {
+	if (r.head.ret < 0 || !r.n_fds) {
 		rc = r.head.ret < 0 ? r.head.ret : -EPROTO;
 		reply_done(&r);
 		if (rc == -EBUSY)
@@ -502,7 +751,7 @@ int client_tty(const struct target *t, int *num, int *ret_ptx, struct err **e)
 		return err_set(e, -rc, NULL, "no terminal of container %s can be had", t->name);
 	}
 	*num = INT_FROM_PTR(r.head.value);
-	*ret_ptx = take_fd(&r.fd);
+	*ret_ptx = reply_fd(&r);
 	reply_done(&r);
 	return take_fd(&fd);
 }
@@ -612,7 +861,7 @@ static int add_active(const char *lxcpath, char *path, struct strv *names)
 		return 0;
 	if (lxcpath && (!prefix || strlen(lxcpath) != (size_t)(slash - path)))
 		return 0;
-	if (name_check(slash + 1, NULL) < 0 || strv_has(names, lxcpath ? slash + 1 : path))
+	if (name_check(slash + 1, NULL) < 0)
 		return 0;
 	return strv_add(names, lxcpath ? slash + 1 : path);
 }

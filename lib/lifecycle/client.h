@@ -6,6 +6,8 @@
  * (err_monitor_untrusted). When the monitor has died but the container lives, the first call that
  * touches it starts an adopting monitor.
  *
+ * What the state file of a living monitor says (state, init) is taken from there, without a round trip.
+ *
  * All: -ECONNREFUSED with err_not_running when the container is stopped; -ETIMEDOUT with
  * err_monitor_silent; -EPERM with err_monitor_refused. */
 #pragma once
@@ -16,6 +18,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/strv.h"
+#include "cgroup/cgroup.h"
 #include "lifecycle/states.h"
 
 #define CLIENT_TIMEOUT_MS 10000
@@ -29,9 +32,26 @@ struct target {
 int client_state(const struct target *t, enum lxc_state *ret, struct err **e);
 int client_init_pid(const struct target *t, pid_t *ret, struct err **e);
 int client_init_pidfd(const struct target *t, struct err **e);	/* fd */
+/* Both of one process: the pidfd, and the number that it had when it was opened. */
+int client_init(const struct target *t, pid_t *ret_pid, struct err **e);
 int client_devpts_fd(const struct target *t, struct err **e);	/* fd */
 int client_seccomp_fd(const struct target *t, struct err **e);	/* fd */
 int client_clone_flags(const struct target *t, int *ret, struct err **e);
+/* What entering a container takes, of one moment and in one exchange: init, and the ways into its cgroups (none
+ * unless asked for). -ENOSYS: a monitor that has no such command. items: the values of ATTACH_KEYS, "" if unset. */
+struct client_attach {
+	pid_t pid;
+	int pidfd, clone_flags;
+	char *items[4];
+	struct cgroup_entry cgroups;
+};
+#define CLIENT_ATTACH_INIT { .pidfd = -EBADF, .cgroups.v2 = -EBADF }
+int client_attach(const struct target *t, bool with_cgroups, struct client_attach *ret, struct err **e);
+void client_attach_done(struct client_attach *a);
+/* Many files of the limit cgroup, or keys of the running configuration (at most CMD_MANY_MAX), at once; each of values
+ * is new, or NULL where there is none. -ENOSYS: a monitor that has no such command. */
+int client_cgroup_get_many(const struct target *t, const char *const *files, size_t n, char **values, struct err **e);
+int client_config_get_many(const struct target *t, const char *const *keys, size_t n, char **values, struct err **e);
 /* Payload (or limit) cgroup path in a controller's hierarchy; new. */
 int client_cgroup_path(const struct target *t, const char *controller, bool limit, char **ret, struct err **e);
 /* Value of a key in the running configuration; new; -ENOENT when unset or unknown. */

@@ -40,6 +40,9 @@ enum command {
 	CMD_CGROUP_SET = 66,		/* "FILE\0VALUE\0" -> ret */
 	CMD_CGROUP_ATTACH = 67,		/* pid in the pointer -> ret; the peer must own the process */
 	CMD_LAST_ERROR = 68,		/* -> text of the last refusal on this monitor */
+	CMD_ATTACH = 69,		/* 1 in the pointer: with descriptors of the cgroups -> struct attach_reply */
+	CMD_CGROUP_GET_MANY = 70,	/* file names -> their contents */
+	CMD_CONFIG_GET_MANY = 71,	/* keys -> their values in the running configuration */
 };
 
 #define CMD_DATA_MAX 8192
@@ -84,6 +87,20 @@ struct cgroup_fd_reply {
 	int type;			/* superblock magic of cgroup or cgroup2 */
 	int fd;
 	char controller[64];
+};
+
+/* The two that ask for many take strings, one after another with their NULs. The reply has a block for each: its
+ * length, -1 where there is none, and as many bytes. */
+#define CMD_MANY_MAX 64
+
+/* Reply of CMD_ATTACH; the values of ATTACH_KEYS follow as strings. Beside it travel a pidfd of init and the ways
+ * into the payload's cgroups: a directory of v2 if has_v2, and open "tasks" files of v1. */
+#define ATTACH_KEYS { "lxc.arch", "lxc.no_new_privs", "lxc.seccomp.profile", "lxc.seccomp.allow_nesting" }
+#define ATTACH_KEYS_N 4
+struct attach_reply {
+	int init_pid;
+	int has_v2;
+	uint64_t clone_flags;
 };
 
 /* Payload of CMD_CONSOLE_LOG. */

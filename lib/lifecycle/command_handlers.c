@@ -378,6 +378,88 @@ static int add_seccomp_listener(struct monitor *m, struct client *c, const struc
 	return r < 0 ? reply_chain(m, c, r, e) : client_reply(c, 0, 0);
 }
 
+/* All that a peer has to know before it enters the container. */
+static int do_attach(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	static const char *const keys[ATTACH_KEYS_N] = ATTACH_KEYS;
+	const struct run *run = m->r;
+	struct attach_reply reply = { .init_pid = run->init_pid, .clone_flags = run->all_flags };
+	auto_buf struct buf b = BUF_INIT(1U << 20);
+	struct cgroup_entry x = { .v2 = -EBADF };
+	int fds[CLIENT_FDS_MAX], r = 0;
+	struct err *e = NULL;
+	size_t n = 0;
+
+	if (run->init_pid <= 0 || run->init_pidfd < 0)
+		return reply_chain(m, c, err_not_running(&e, run->name, run->lxcpath), e);
+	if (req->value)
+		r = cgroup_attach_open(run->cgroups, &x, &e);
+	if (r < 0)
+		return reply_chain(m, c, r, e);
+	fds[n++] = run->init_pidfd;
+	reply.has_v2 = x.v2 >= 0;
+	if (reply.has_v2)
+		fds[n++] = x.v2;
+	for (size_t i = 0; i < x.n; i++)
+		fds[n++] = x.v1[i];
+	buf_add(&b, &reply, sizeof(reply));
+	for (size_t i = 0; i < ATTACH_KEYS_N; i++) {
+		(void)key_get(run->conf, keys[i], &b, NULL);
+		buf_addc(&b, '\0');
+	}
+	r = buf_ok(&b) ? client_reply_fds(c, 0, b.p, b.len, fds, n) : -ENOMEM;
+	cgroup_entry_done(&x);
+	return r;
+}
+
+static void add_block(struct buf *out, const struct buf *b, bool there)
+{
+	int32_t n = there && buf_ok(b) ? (int32_t)b->len : -1;
+
+	buf_add(out, &n, sizeof(n));
+	if (n > 0)
+		buf_add(out, b->p, (size_t)n);
+}
+
+static bool get_file(const struct monitor *m, const char *name, struct buf *b)
+{
+	auto_err struct err *e = NULL;
+
+	return cgroup_get(m->r->cgroups, name, b, &e) >= 0;
+}
+
+static bool get_item(const struct monitor *m, const char *name, struct buf *b)
+{
+	return key_get(m->r->conf, name, b, NULL) >= 0 && b->len;
+}
+
+static int get_many(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data,
+		    bool (*get)(const struct monitor *m, const char *name, struct buf *b))
+{
+	auto_buf struct buf out = BUF_INIT(8U << 20);
+	const char *end = data + MAX(req->len, 0);
+	unsigned n = 0;
+
+	for (const char *p = data; p < end; p += strlen(p) + 1, n++) {
+		auto_buf struct buf b = BUF_INIT(1U << 20);
+
+		if (!memchr(p, '\0', (size_t)(end - p)) || n == CMD_MANY_MAX)
+			return -EINVAL;
+		add_block(&out, &b, get(m, p, &b));
+	}
+	return buf_ok(&out) ? client_reply_data(c, 0, out.p, out.len) : -ENOMEM;
+}
+
+static int cgroup_get_many(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	return get_many(m, c, req, data, get_file);
+}
+
+static int config_get_many(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	return get_many(m, c, req, data, get_item);
+}
+
 static const struct {
 	int cmd;
 	command_fn fn;
@@ -411,6 +493,9 @@ static const struct {
 	{ CMD_CGROUP_GET, do_cgroup_get },
 	{ CMD_CGROUP_SET, do_cgroup_set },
 	{ CMD_CGROUP_ATTACH, do_cgroup_attach },
+	{ CMD_ATTACH, do_attach },
+	{ CMD_CGROUP_GET_MANY, cgroup_get_many },
+	{ CMD_CONFIG_GET_MANY, config_get_many },
 };
 
 command_fn command_handler(int cmd)

@@ -13,7 +13,9 @@
 #include "base/io.h"
 #include "base/num.h"
 #include "base/path.h"
+#include "base/str.h"
 #include "base/strv.h"
+#include "kernel/openat.h"
 #include "kernel/proc.h"
 #include "lifecycle/states.h"
 
@@ -69,13 +71,28 @@ int instance_rundir(const char *rundir, const char *below, mode_t mode, bool cre
 
 int instance_dir(const char *rundir, const char *lxcpath, const char *name, bool create, struct err **e)
 {
+	auto_close int top = -EBADF;
 	auto_free char *below = NULL;
+	struct stat st = { 0 };
+	const char *inner;
+	int fd;
 
-	if (asprintf(&below, "lxc/instance/%s/%s", lxcpath, name) < 0)
+	if (asprintf(&below, "lxc/instance/%s/%s", lxcpath + strspn(lxcpath, "/"), name) < 0)
 		return err_no_memory(e);
 	if (path_has_dotdot(below))
 		return err_set(e, EINVAL, NULL, "lxcpath %s contains '..'", lxcpath);
-	return instance_rundir(rundir, below, 0700, create, e);
+	/* What is below a directory that is ours can only have been made by us: one look finds it. */
+	inner = below + strlen("lxc/instance/");
+	top = instance_rundir(rundir, "lxc/instance", 0700, false, e);
+	fd = top < 0 ? top : open_no_symlinks(top, inner, O_RDONLY | O_DIRECTORY, 0);
+	if (fd == -ENOENT)
+		return create ? instance_rundir(rundir, below, 0700, true, e) : -ENOENT;
+	if (fd < 0)
+		return top < 0 ? top : err_set(e, -fd, NULL, "cannot open %s in the run directory", inner);
+	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && !(st.st_mode & 022))
+		return fd;
+	fd_close(fd);
+	return err_untrusted_directory(e, inner, (unsigned)st.st_uid);
 }
 
 static void add_block(struct buf *b, const char *key, const char *text)
@@ -84,9 +101,10 @@ static void add_block(struct buf *b, const char *key, const char *text)
 		buf_addf(b, "%s %zu\n%s\n", key, strlen(text), text);
 }
 
-int instance_write(int dirfd, const struct instance_state *s, struct err **e)
+int instance_write(int dirfd, const struct instance_state *s, char **last, struct err **e)
 {
 	auto_buf struct buf b = BUF_INIT(STATE_SIZE_MAX);
+	int r;
 
 	buf_addf(&b, "tiffin-state 1\nstate %s\n", state_name(s->state));
 	buf_addf(&b, "monitor %d %llu\n", s->monitor_pid, (unsigned long long)s->monitor_start);
@@ -100,12 +118,19 @@ int instance_write(int dirfd, const struct instance_state *s, struct err **e)
 	add_block(&b, "net", s->net);
 	if (!buf_ok(&b))
 		return err_no_memory(e);
-	return io_replace(dirfd, "state", buf_str(&b), b.len, 0600, e);
+	if (last && *last && STREQ(*last, buf_str(&b)))
+		return 0;
+	r = io_replace_volatile(dirfd, "state", buf_str(&b), b.len, 0600, e);
+	if (r == 0 && last) {
+		free(*last);
+		*last = buf_take(&b);
+	}
+	return r;
 }
 
 int instance_write_config(int dirfd, const char *text, size_t len, struct err **e)
 {
-	return io_replace(dirfd, "config", text, len, 0600, e);
+	return io_replace_volatile(dirfd, "config", text, len, 0600, e);
 }
 
 /* Two numbers of a line "KEY A B". */
@@ -196,6 +221,23 @@ static int parse(struct instance_state *s, char *text, size_t len)
 	return 0;
 }
 
+static int read_state(int dirfd, char **ret, size_t *ret_len, struct err **e)
+{
+	auto_err struct err *mine = NULL;
+	auto_close int fd = io_open_regular(dirfd, "state", O_NOFOLLOW, &mine);
+	int r;
+
+	if (fd == -ENOENT)
+		return -ENOENT;
+	if (fd < 0) {
+		r = fd;
+		err_move(e, take_ptr(mine));
+		return r;
+	}
+	r = io_read_fd(fd, STATE_SIZE_MAX, ret, ret_len);
+	return r < 0 ? err_set(e, -r, NULL, "cannot read the state file of the container") : 0;
+}
+
 int instance_read(int dirfd, bool with_config, struct instance_state *ret, struct err **e)
 {
 	struct instance_state s = { .exit_status = -1 };
@@ -204,17 +246,20 @@ int instance_read(int dirfd, bool with_config, struct instance_state *ret, struc
 	size_t len;
 	int r;
 
-	if (faccessat(dirfd, "state", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
-		return -ENOENT;
-	r = io_read_file(dirfd, "state", STATE_SIZE_MAX, &text, &len, e);
+	r = read_state(dirfd, &text, &len, e);
 	if (r < 0)
 		return r;
+	/* The system crashed before the disk had it. */
+	if (len == 0 || *text == '\0')
+		return -ESTALE;
 	r = parse(&s, text, len);
 	if (r < 0) {
 		instance_state_done(&s);
 		return err_set(e, EINVAL, NULL, "the state file of the container is damaged");
 	}
-	if (io_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof(boot)) > 0 && s.boot_id &&
+	/* That something has stopped, and did not fail, is as true after a boot. */
+	if ((s.state != STATE_STOPPED || s.error) &&
+	    io_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof(boot)) > 0 && s.boot_id &&
 	    strcmp(boot, s.boot_id) != 0) {
 		instance_state_done(&s);
 		return -ESTALE;

@@ -31,7 +31,8 @@ int instance_rundir(const char *rundir, const char *below, mode_t mode, bool cre
  * directory is opened without following symlinks and must belong to the caller. -ENOENT without *e
  * when it does not exist. */
 int instance_dir(const char *rundir, const char *lxcpath, const char *name, bool create, struct err **e);
-int instance_write(int dirfd, const struct instance_state *s, struct err **e);
+/* last (may be NULL): the text of the write before, owned; one that says nothing new is left out. */
+int instance_write(int dirfd, const struct instance_state *s, char **last, struct err **e);
 int instance_write_config(int dirfd, const char *text, size_t len, struct err **e);
 /* -ENOENT without *e when there is none; -ESTALE when it is of another boot. */
 int instance_read(int dirfd, bool with_config, struct instance_state *ret, struct err **e);

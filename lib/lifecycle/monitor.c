@@ -92,20 +92,23 @@ int monitor_save(struct run *r, struct err **e)
 		s.cgroups = (char *)buf_str(&cg);
 	if (r->net && net_save(r->net, &net) == 0)
 		s.net = (char *)buf_str(&net);
-	return instance_write(m->instance_fd, &s, e);
+	return instance_write(m->instance_fd, &s, &m->saved, e);
 }
 
 int monitor_set_state(struct run *r, enum lxc_state state, struct err **e)
 {
 	struct monitor *m = r->monitor;
+	int rc;
 
 	/* THAWED is said, RUNNING is what it is. */
 	r->state = state == STATE_THAWED ? STATE_RUNNING : state;
 	log_info(&r->log, "state %s", state_name((int)state));
+	/* Who is told finds it in the file. */
+	rc = monitor_save(r, e);
 	if (m->server)
 		server_announce(m->server, r->name, state);
 	monitor_tell_fifo(r, state);
-	return monitor_save(r, e);
+	return rc;
 }
 
 static int open_peer(struct run *r, struct monitor *m, struct err **e)

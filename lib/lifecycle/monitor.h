@@ -20,6 +20,7 @@ struct monitor {
 	struct source *net_source;	/* the end of the network's program */
 	uint64_t net_began;		/* when it was last started, ms */
 	int instance_fd;		/* directory of the state file */
+	char *saved;			/* what it says, owned */
 	bool cancelled;			/* the start was called off */
 	bool ending;			/* init is gone: nothing can be stopped any more */
 	void *tty_holder[TTY_MAX];	/* client that holds tty N */

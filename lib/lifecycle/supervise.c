@@ -654,6 +654,7 @@ int supervise_main(void)
 	run_free(s.m.r);
 	loop_free(s.m.loop);
 	fd_close(s.m.instance_fd);
+	free(s.m.saved);
 	launch_head_done(&s.head);
 	free(s.text);
 	return rc;

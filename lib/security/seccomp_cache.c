@@ -185,6 +185,6 @@ void seccomp_cache_put(int dirfd, const struct seccomp_cache_key *key, const str
 	buf_add(&b, &sum, sizeof(sum));
 	file_name(key, name);
 	sweep(dirfd);
-	if (!buf_ok(&b) || io_replace(dirfd, name, b.p, b.len, 0600, &e) < 0)
+	if (!buf_ok(&b) || io_replace_volatile(dirfd, name, b.p, b.len, 0600, &e) < 0)
 		log_debug(l, "the seccomp program is not kept: %s", e ? e->what : "no memory");
 }

@@ -173,6 +173,10 @@ static void replacing_is_atomic_and_exact_in_mode(void **state)
 	assert_int_equal(after.st_mode & 07777, 0644);
 	assert_int_equal(io_read_file(p->fd, "c", 10, &text, NULL, NULL), 0);
 	assert_string_equal(text, "new");
+	assert_int_equal(io_replace_volatile(p->fd, "c", "newer", 5, 0640, NULL), 0);
+	assert_int_equal(fstatat(p->fd, "c", &before, 0), 0);
+	assert_true(before.st_ino != after.st_ino || before.st_size != after.st_size);
+	assert_int_equal(before.st_mode & 07777, 0640);
 }
 
 static int count_entries(const struct place *p)

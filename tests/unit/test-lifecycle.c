@@ -118,7 +118,7 @@ static void instance_comes_back_and_clears(void **state)
 	auto_close int dir = instance_in_tmp(NULL);
 
 	assert_true(dir >= 0);
-	assert_int_equal(instance_write(dir, &s, NULL), 0);
+	assert_int_equal(instance_write(dir, &s, NULL, NULL), 0);
 	assert_int_equal(instance_read(dir, false, &back, NULL), 0);
 	assert_int_equal(back.state, STATE_RUNNING);
 	assert_int_equal(back.init_pid, 7);
@@ -137,13 +137,45 @@ static void instance_of_another_boot_is_stale(void **state)
 	struct instance_state s = { .state = STATE_RUNNING, .boot_id = (char *)"another" }, back = { 0 };
 	auto_close int dir = instance_in_tmp(NULL);
 
-	assert_int_equal(instance_write(dir, &s, NULL), 0);
+	assert_int_equal(instance_write(dir, &s, NULL, NULL), 0);
+	assert_int_equal(instance_read(dir, false, &back, NULL), -ESTALE);
+}
+
+static void instance_without_news_is_not_written_again(void **state)
+{
+	struct instance_state s = { .state = STATE_STARTING, .monitor_pid = 1 };
+	auto_close int dir = instance_in_tmp(NULL);
+	auto_free char *last = NULL;
+	struct instance_state back = { 0 };
+	struct stat first, second;
+
+	assert_int_equal(instance_write(dir, &s, &last, NULL), 0);
+	assert_int_equal(fstatat(dir, "state", &first, 0), 0);
+	assert_int_equal(instance_write(dir, &s, &last, NULL), 0);
+	assert_int_equal(fstatat(dir, "state", &second, 0), 0);
+	assert_int_equal(first.st_ino, second.st_ino);
+	s.monitor_pid = 2;
+	assert_int_equal(instance_write(dir, &s, &last, NULL), 0);
+	assert_int_equal(instance_read(dir, false, &back, NULL), 0);
+	assert_int_equal(back.monitor_pid, 2);
+	instance_state_done(&back);
+}
+
+/* After a crash of the system: what was not yet on the disk is gone. */
+static void instance_without_content_is_stale(void **state)
+{
+	auto_close int dir = instance_in_tmp(NULL);
+	struct instance_state back = { 0 };
+
+	assert_int_equal(io_replace(dir, "state", "", 0, 0600, NULL), 0);
+	assert_int_equal(instance_read(dir, false, &back, NULL), -ESTALE);
+	assert_int_equal(io_replace(dir, "state", "\0\0\0", 3, 0600, NULL), 0);
 	assert_int_equal(instance_read(dir, false, &back, NULL), -ESTALE);
 }
 
 static void damaged_instance_is_an_error(void **state)
 {
-	static const char *const bad[] = { "", "tiffin-state 2\n", "tiffin-state 1\nstate NOPE\n",
+	static const char *const bad[] = { "x", "tiffin-state 2\n", "tiffin-state 1\nstate NOPE\n",
 					   "tiffin-state 1\nerror 99999\nx\n", "tiffin-state 1\nmonitor 1\n",
 					   "tiffin-state 1\nboot -1\n\n", "tiffin-state 1\nstate" };
 	auto_close int dir = instance_in_tmp(NULL);
@@ -397,6 +429,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(launch_head_comes_back),
 	IN_TMP(instance_comes_back_and_clears),
 	IN_TMP(instance_of_another_boot_is_stale),
+	IN_TMP(instance_without_news_is_not_written_again),
+	IN_TMP(instance_without_content_is_stale),
 	IN_TMP(damaged_instance_is_an_error),
 	IN_TMP(instance_directory_is_not_followed_through_a_symlink),
 	IN_TMP(instance_directory_of_all_is_refused),

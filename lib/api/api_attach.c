@@ -3,8 +3,10 @@
 /* api_attach - running functions and programs inside a running container. lxc_attach_run_command
  * and lxc_attach_run_shell run in the attached process, the rest in the caller's. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -36,16 +38,59 @@ attr_public int lxc_attach_run_command(void *payload)
 	}
 }
 
+/* The shell of this process's user in the container's /etc/passwd. NULL: the user is not in it. */
+static const char *shell_in_file(char buf[static PASSWD_MAX])
+{
+	auto_fclose FILE *f = fopen("/etc/passwd", "re");
+	struct passwd pw, *found;
+
+	while (f && fgetpwent_r(f, &pw, buf, PASSWD_MAX, &found) == 0)
+		if (pw.pw_uid == getuid())
+			return pw.pw_shell;
+	return NULL;
+}
+
+/* The container's other name services are asked by its own program: our C library may not fit them. */
+static const char *shell_of_getent(char buf[static PASSWD_MAX])
+{
+	int pipefd[2], status;
+	char uid[16], *shell;
+	size_t len = 0;
+	ssize_t n;
+	pid_t pid;
+
+	(void)snprintf(uid, sizeof(uid), "%u", getuid());
+	if (pipe2(pipefd, O_CLOEXEC) < 0)
+		return NULL;
+	pid = proc_clone(0, -1, NULL, NULL);
+	if (pid == 0) {
+		(void)dup2(pipefd[1], STDOUT_FILENO);
+		(void)execlp("getent", "getent", "passwd", uid, (char *)NULL);
+		_exit(EXIT_NOT_FOUND);
+	}
+	(void)close(pipefd[1]);
+	while (pid > 0 && len < PASSWD_MAX - 1 && (n = read(pipefd[0], buf + len, PASSWD_MAX - 1 - len)) > 0)
+		len += (size_t)n;
+	(void)close(pipefd[0]);
+	if (pid > 0)
+		(void)proc_wait(pid, &status);
+	buf[len] = '\0';
+	buf[strcspn(buf, "\n")] = '\0';
+	/* name:password:uid:gid:gecos:home:shell */
+	shell = strrchr(buf, ':');
+	return shell ? shell + 1 : NULL;
+}
+
 attr_public int lxc_attach_run_shell(void *payload)
 {
 	char buf[PASSWD_MAX];
-	struct passwd pw, *found = NULL;
+	const char *shell = shell_in_file(buf);
 
-	/* The container's users, as its own name service knows them; the shell decides what kind of
-	 * session it is by its name. */
-	if (getpwuid_r(getuid(), &pw, buf, sizeof(buf), &found) == 0 && found && found->pw_shell &&
-	    *found->pw_shell)
-		(void)execl(found->pw_shell, found->pw_shell, (char *)NULL);
+	/* The shell decides what kind of session it is by its name. */
+	if (!shell)
+		shell = shell_of_getent(buf);
+	if (shell && *shell)
+		(void)execl(shell, shell, (char *)NULL);
 	(void)execl("/bin/sh", "/bin/sh", (char *)NULL);
 	return -1;
 }

@@ -66,10 +66,10 @@ int address_add(struct netlink *nl, int index, const struct address *a, struct i
 	ifa->ifa_family = (unsigned char)a->family;
 	ifa->ifa_prefixlen = (unsigned char)a->prefix;
 	ifa->ifa_index = (unsigned)index;
-	mnl_attr_put(q.h, IFA_LOCAL, bytes(a->family), octets(a));
-	mnl_attr_put(q.h, IFA_ADDRESS, bytes(a->family), octets(a));
+	nla_put(q.h, IFA_LOCAL, bytes(a->family), octets(a));
+	nla_put(q.h, IFA_ADDRESS, bytes(a->family), octets(a));
 	if (a->family == AF_INET && broadcast.s_addr)
-		mnl_attr_put(q.h, IFA_BROADCAST, sizeof(broadcast), &broadcast);
+		nla_put(q.h, IFA_BROADCAST, sizeof(broadcast), &broadcast);
 	r = netlink_call(nl, &q, NULL, NULL, e);
 	return r < 0 ? err_wrap(e, r, "adding address %s", address_text(a, true, text)) : 0;
 }
@@ -91,11 +91,11 @@ static int route_change(struct netlink *nl, bool add, int index, const struct ad
 	rtm->rtm_scope = via || family == AF_INET6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
 	if (to) {
 		rtm->rtm_dst_len = (unsigned char)to->prefix;
-		mnl_attr_put(q.h, RTA_DST, bytes(family), octets(to));
+		nla_put(q.h, RTA_DST, bytes(family), octets(to));
 	}
 	if (via)
-		mnl_attr_put(q.h, RTA_GATEWAY, bytes(family), octets(via));
-	mnl_attr_put_u32(q.h, RTA_OIF, (uint32_t)index);
+		nla_put(q.h, RTA_GATEWAY, bytes(family), octets(via));
+	nla_put_u32(q.h, RTA_OIF, (uint32_t)index);
 	r = netlink_call(nl, &q, NULL, NULL, e);
 	if (r < 0)
 		return err_wrap(e, r, "%s route %s", add ? "adding" : "removing",
@@ -127,7 +127,7 @@ int neighbour_proxy(struct netlink *nl, int index, const struct address *a, bool
 	ndm->ndm_ifindex = index;
 	ndm->ndm_flags = NTF_PROXY;
 	ndm->ndm_type = NDA_DST;
-	mnl_attr_put(q.h, NDA_DST, bytes(a->family), octets(a));
+	nla_put(q.h, NDA_DST, bytes(a->family), octets(a));
 	r = netlink_call(nl, &q, NULL, NULL, e);
 	if (r < 0)
 		return err_wrap(e, r, "%s the proxy neighbour entry of %s", add ? "adding" : "removing",
@@ -142,20 +142,20 @@ static bool parse_address(const struct nlmsghdr *h, struct ifaddrmsg *ifa, struc
 
 	if (h->nlmsg_type != RTM_NEWADDR)
 		return false;
-	memcpy(ifa, mnl_nlmsg_get_payload(h), sizeof(*ifa));
+	memcpy(ifa, nl_payload(h), sizeof(*ifa));
 	if (ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6)
 		return false;
 	/* For IPv4 point-to-point links IFA_ADDRESS is the other side. */
-	mnl_attr_for_each(a, h, sizeof(*ifa)) {
-		if (mnl_attr_get_payload_len(a) != bytes(ifa->ifa_family))
+	nla_for_each(a, h, sizeof(*ifa)) {
+		if (nla_len(a) != bytes(ifa->ifa_family))
 			continue;
-		if (mnl_attr_get_type(a) == IFA_LOCAL || (mnl_attr_get_type(a) == IFA_ADDRESS && !found))
+		if (nla_type(a) == IFA_LOCAL || (nla_type(a) == IFA_ADDRESS && !found))
 			found = a;
 	}
 	if (!found)
 		return false;
 	*ret = (struct address){ .family = ifa->ifa_family, .prefix = ifa->ifa_prefixlen };
-	memcpy(ret->family == AF_INET ? (void *)&ret->v4 : (void *)&ret->v6, mnl_attr_get_payload(found),
+	memcpy(ret->family == AF_INET ? (void *)&ret->v4 : (void *)&ret->v6, nla_data(found),
 	       bytes(ret->family));
 	return true;
 }
@@ -171,7 +171,7 @@ static struct ifaddrmsg *begin_dump(struct netlink_req *q, int nsid, int family)
 
 	ifa->ifa_family = (unsigned char)family;
 	if (nsid >= 0)
-		mnl_attr_put_u32(q->h, IFA_TARGET_NETNSID, (uint32_t)nsid);
+		nla_put_u32(q->h, IFA_TARGET_NETNSID, (uint32_t)nsid);
 	return ifa;
 }
 
@@ -214,6 +214,9 @@ int address_first(struct netlink *nl, int index, int family, struct address *ret
 	return 0;
 }
 
+/* The kernel makes it first in every namespace, and relies on the number itself. */
+#define LOOPBACK_INDEX 1
+
 struct list_search {
 	int only, except;	/* ifindex, 0: none */
 	int scope;
@@ -242,16 +245,17 @@ static int take_listed(const struct nlmsghdr *h, void *arg)
 int address_list(struct netlink *nl, int nsid, const char *name, int family, int scope, struct strv *ret,
 		 struct err **e)
 {
-	struct list_search s = { .scope = scope, .names = ret };
+	struct list_search s = { .scope = scope, .names = ret, .except = name ? 0 : LOOPBACK_INDEX };
 	size_t before = ret->n;
 	struct link l;
 	int r;
 
-	r = link_get_in(nl, nsid, name ? name : "lo", &l, e);
-	if (r < 0)
-		return r;
-	s.only = name ? l.index : 0;
-	s.except = name ? 0 : l.index;
+	if (name) {
+		r = link_get_in(nl, nsid, name, &l, e);
+		if (r < 0)
+			return r;
+		s.only = l.index;
+	}
 	for (int tries = 0; tries < 5; tries++) {
 		struct netlink_req q;
 
@@ -262,5 +266,7 @@ int address_list(struct netlink *nl, int nsid, const char *name, int family, int
 		while (ret->n > before)
 			strv_remove(ret, ret->n - 1);
 	}
+	while (r < 0 && ret->n > before)
+		strv_remove(ret, ret->n - 1);
 	return r;
 }

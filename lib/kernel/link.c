@@ -18,35 +18,34 @@
 
 static void copy_name(char *to, size_t size, const struct nlattr *a)
 {
-	(void)snprintf(to, size, "%.*s", (int)mnl_attr_get_payload_len(a), mnl_attr_get_str(a));
+	(void)snprintf(to, size, "%.*s", (int)nla_len(a), nla_text(a));
 }
 
 static uint32_t get_u32(const struct nlattr *a)
 {
-	return mnl_attr_validate(a, MNL_TYPE_U32) < 0 ? 0 : mnl_attr_get_u32(a);
+	return nla_is_u32(a) ? nla_u32(a) : 0;
 }
 
 static void take_info(const struct nlattr *info, struct link *l)
 {
 	const struct nlattr *a, *d, *data = NULL;
 
-	mnl_attr_for_each_nested(a, info) {
-		if (mnl_attr_get_type(a) == IFLA_INFO_KIND)
+	nla_for_each_nested(a, info) {
+		if (nla_type(a) == IFLA_INFO_KIND)
 			copy_name(l->kind, sizeof(l->kind), a);
-		else if (mnl_attr_get_type(a) == IFLA_INFO_DATA)
+		else if (nla_type(a) == IFLA_INFO_DATA)
 			data = a;
 	}
 	if (!data || !STREQ(l->kind, "bridge"))
 		return;
-	mnl_attr_for_each_nested(d, data)
-		if (mnl_attr_get_type(d) == IFLA_BR_VLAN_FILTERING &&
-		    mnl_attr_validate(d, MNL_TYPE_U8) >= 0)
-			l->vlan_filtering = mnl_attr_get_u8(d) != 0;
+	nla_for_each_nested(d, data)
+		if (nla_type(d) == IFLA_BR_VLAN_FILTERING && nla_is_u8(d))
+			l->vlan_filtering = nla_u8(d) != 0;
 }
 
 static int take_link(const struct nlmsghdr *h, void *arg)
 {
-	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(h);
+	const struct ifinfomsg *ifi = nl_payload(h);
 	struct link *l = arg;
 	const struct nlattr *a;
 
@@ -54,8 +53,8 @@ static int take_link(const struct nlmsghdr *h, void *arg)
 		return 0;
 	*l = (struct link){ .index = ifi->ifi_index, .flags = ifi->ifi_flags, .type = ifi->ifi_type,
 			     .peer_nsid = NETNSA_NSID_NOT_ASSIGNED };
-	mnl_attr_for_each(a, h, sizeof(*ifi)) {
-		switch (mnl_attr_get_type(a)) {
+	nla_for_each(a, h, sizeof(*ifi)) {
+		switch (nla_type(a)) {
 		case IFLA_IFNAME:
 			copy_name(l->name, sizeof(l->name), a);
 			break;
@@ -76,12 +75,12 @@ static int take_link(const struct nlmsghdr *h, void *arg)
 			l->peer_nsid = (int)get_u32(a);
 			break;
 		case IFLA_ADDRESS:
-			if (mnl_attr_get_payload_len(a) == LINK_MAC_LEN)
-				memcpy(l->mac, mnl_attr_get_payload(a), LINK_MAC_LEN);
+			if (nla_len(a) == LINK_MAC_LEN)
+				memcpy(l->mac, nla_data(a), LINK_MAC_LEN);
 			break;
 		case IFLA_PERM_ADDRESS:
-			if (mnl_attr_get_payload_len(a) == LINK_MAC_LEN)
-				memcpy(l->burnt_in, mnl_attr_get_payload(a), LINK_MAC_LEN);
+			if (nla_len(a) == LINK_MAC_LEN)
+				memcpy(l->burnt_in, nla_data(a), LINK_MAC_LEN);
 			break;
 		case IFLA_LINKINFO:
 			take_info(a, l);
@@ -107,9 +106,9 @@ int link_get_in(struct netlink *nl, int nsid, const char *name, struct link *ret
 
 	if (*name && strlen(name) < IFNAMSIZ) {
 		(void)netlink_begin(&q, RTM_GETLINK, 0, sizeof(struct ifinfomsg));
-		mnl_attr_put_strz(q.h, IFLA_IFNAME, name);
+		nla_put_text(q.h, IFLA_IFNAME, name);
 		if (nsid >= 0)
-			mnl_attr_put_u32(q.h, IFLA_TARGET_NETNSID, (uint32_t)nsid);
+			nla_put_u32(q.h, IFLA_TARGET_NETNSID, (uint32_t)nsid);
 		r = netlink_call(nl, &q, take_link, &l, &cause);
 	}
 	if (r == 0 && l.index == 0)
@@ -148,13 +147,13 @@ static int take_altnames(const struct nlmsghdr *h, void *arg)
 	struct strv *names = arg;
 	const struct nlattr *a, *p;
 
-	mnl_attr_for_each(a, h, sizeof(struct ifinfomsg)) {
-		if (mnl_attr_get_type(a) != IFLA_PROP_LIST)
+	nla_for_each(a, h, sizeof(struct ifinfomsg)) {
+		if (nla_type(a) != IFLA_PROP_LIST)
 			continue;
-		mnl_attr_for_each_nested(p, a)
-			if (mnl_attr_get_type(p) == IFLA_ALT_IFNAME &&
-			    mnl_attr_validate(p, MNL_TYPE_NUL_STRING) >= 0 &&
-			    strv_add(names, mnl_attr_get_str(p)) < 0)
+		nla_for_each_nested(p, a)
+			if (nla_type(p) == IFLA_ALT_IFNAME &&
+			    nla_is_text(p) &&
+			    strv_add(names, nla_text(p)) < 0)
 				return -ENOMEM;
 	}
 	return 0;
@@ -192,7 +191,7 @@ int link_list(struct netlink *nl, int nsid, struct strv *names, struct err **e)
 
 		(void)netlink_begin(&q, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
 		if (nsid >= 0)
-			mnl_attr_put_u32(q.h, IFLA_TARGET_NETNSID, (uint32_t)nsid);
+			nla_put_u32(q.h, IFLA_TARGET_NETNSID, (uint32_t)nsid);
 		r = netlink_call(nl, &q, take_name, names, tries < 4 ? NULL : e);
 		if (r != -EAGAIN)
 			break;
@@ -209,27 +208,27 @@ static void put_end(struct ifinfomsg *ifi, struct netlink_req *q, const struct l
 	ifi->ifi_family = AF_UNSPEC;
 	if (end->up)
 		ifi->ifi_flags = ifi->ifi_change = IFF_UP;
-	mnl_attr_put_strz(h, IFLA_IFNAME, end->name);
+	nla_put_text(h, IFLA_IFNAME, end->name);
 	if (end->mac)
-		mnl_attr_put(h, IFLA_ADDRESS, LINK_MAC_LEN, end->mac);
+		nla_put(h, IFLA_ADDRESS, LINK_MAC_LEN, end->mac);
 	if (end->mtu)
-		mnl_attr_put_u32(h, IFLA_MTU, end->mtu);
+		nla_put_u32(h, IFLA_MTU, end->mtu);
 	if (end->rxqueues)
-		mnl_attr_put_u32(h, IFLA_NUM_RX_QUEUES, end->rxqueues);
+		nla_put_u32(h, IFLA_NUM_RX_QUEUES, end->rxqueues);
 	if (end->txqueues)
-		mnl_attr_put_u32(h, IFLA_NUM_TX_QUEUES, end->txqueues);
+		nla_put_u32(h, IFLA_NUM_TX_QUEUES, end->txqueues);
 	if (end->master)
-		mnl_attr_put_u32(h, IFLA_MASTER, (uint32_t)end->master);
+		nla_put_u32(h, IFLA_MASTER, (uint32_t)end->master);
 	if (end->netns_fd >= 0)
-		mnl_attr_put_u32(h, IFLA_NET_NS_FD, (uint32_t)end->netns_fd);
+		nla_put_u32(h, IFLA_NET_NS_FD, (uint32_t)end->netns_fd);
 }
 
 static struct nlattr *begin_info(struct netlink_req *q, const char *kind, struct nlattr **data)
 {
-	struct nlattr *info = mnl_attr_nest_start(q->h, IFLA_LINKINFO);
+	struct nlattr *info = nla_nest_start(q->h, IFLA_LINKINFO);
 
-	mnl_attr_put_strz(q->h, IFLA_INFO_KIND, kind);
-	*data = mnl_attr_nest_start(q->h, IFLA_INFO_DATA);
+	nla_put_text(q->h, IFLA_INFO_KIND, kind);
+	*data = nla_nest_start(q->h, IFLA_INFO_DATA);
 	return info;
 }
 
@@ -240,8 +239,8 @@ static int send_new(struct netlink *nl, struct netlink_req *q, const char *kind,
 	auto_err struct err *cause = NULL;
 	int r;
 
-	mnl_attr_nest_end(q->h, data);
-	mnl_attr_nest_end(q->h, info);
+	nla_nest_end(q->h, data);
+	nla_nest_end(q->h, info);
 	r = netlink_call(nl, q, NULL, NULL, &cause);
 	if (r == -EOPNOTSUPP)
 		return err_link_kind_unsupported(e, kind);
@@ -254,7 +253,7 @@ static void begin_new(struct netlink_req *q, const struct link_end *end, int low
 {
 	put_end(netlink_begin(q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg)), q, end);
 	if (lower)
-		mnl_attr_put_u32(q->h, IFLA_LINK, (uint32_t)lower);
+		nla_put_u32(q->h, IFLA_LINK, (uint32_t)lower);
 }
 
 int link_add_veth(struct netlink *nl, const struct link_end *host, const struct link_end *peer,
@@ -266,9 +265,9 @@ int link_add_veth(struct netlink *nl, const struct link_end *host, const struct 
 
 	begin_new(&q, host, 0);
 	info = begin_info(&q, "veth", &data);
-	other = mnl_attr_nest_start(q.h, VETH_INFO_PEER);
-	put_end(mnl_nlmsg_put_extra_header(q.h, sizeof(struct ifinfomsg)), &q, peer);
-	mnl_attr_nest_end(q.h, other);
+	other = nla_nest_start(q.h, VETH_INFO_PEER);
+	put_end(nl_extend(q.h, sizeof(struct ifinfomsg)), &q, peer);
+	nla_nest_end(q.h, other);
 	r = send_new(nl, &q, "veth", info, data, e);
 	return r < 0 ? err_wrap(e, r, "creating veth pair %s - %s", host->name, peer->name) : 0;
 }
@@ -281,7 +280,7 @@ int link_add_macvlan(struct netlink *nl, const struct link_end *end, int lower, 
 
 	begin_new(&q, end, lower);
 	info = begin_info(&q, "macvlan", &data);
-	mnl_attr_put_u32(q.h, IFLA_MACVLAN_MODE, mode);
+	nla_put_u32(q.h, IFLA_MACVLAN_MODE, mode);
 	r = send_new(nl, &q, "macvlan", info, data, e);
 	return r < 0 ? err_wrap(e, r, "creating macvlan %s", end->name) : 0;
 }
@@ -295,8 +294,8 @@ int link_add_ipvlan(struct netlink *nl, const struct link_end *end, int lower, u
 
 	begin_new(&q, end, lower);
 	info = begin_info(&q, "ipvlan", &data);
-	mnl_attr_put_u16(q.h, IFLA_IPVLAN_MODE, mode);
-	mnl_attr_put_u16(q.h, IFLA_IPVLAN_FLAGS, flags);
+	nla_put_u16(q.h, IFLA_IPVLAN_MODE, mode);
+	nla_put_u16(q.h, IFLA_IPVLAN_FLAGS, flags);
 	r = send_new(nl, &q, "ipvlan", info, data, e);
 	return r < 0 ? err_wrap(e, r, "creating ipvlan %s", end->name) : 0;
 }
@@ -309,7 +308,7 @@ int link_add_vlan(struct netlink *nl, const struct link_end *end, int lower, uin
 
 	begin_new(&q, end, lower);
 	info = begin_info(&q, "vlan", &data);
-	mnl_attr_put_u16(q.h, IFLA_VLAN_ID, id);
+	nla_put_u16(q.h, IFLA_VLAN_ID, id);
 	r = send_new(nl, &q, "vlan", info, data, e);
 	return r < 0 ? err_wrap(e, r, "creating vlan %s with id %u", end->name, (unsigned)id) : 0;
 }
@@ -327,15 +326,15 @@ int link_change(struct netlink *nl, int index, const struct link_change *c, stru
 		ifi->ifi_flags = c->up ? IFF_UP : 0;
 	}
 	if (c->netns_fd >= 0)
-		mnl_attr_put_u32(q.h, IFLA_NET_NS_FD, (uint32_t)c->netns_fd);
+		nla_put_u32(q.h, IFLA_NET_NS_FD, (uint32_t)c->netns_fd);
 	if (c->name)
-		mnl_attr_put_strz(q.h, IFLA_IFNAME, c->name);
+		nla_put_text(q.h, IFLA_IFNAME, c->name);
 	if (c->mac)
-		mnl_attr_put(q.h, IFLA_ADDRESS, LINK_MAC_LEN, c->mac);
+		nla_put(q.h, IFLA_ADDRESS, LINK_MAC_LEN, c->mac);
 	if (c->mtu)
-		mnl_attr_put_u32(q.h, IFLA_MTU, c->mtu);
+		nla_put_u32(q.h, IFLA_MTU, c->mtu);
 	if (c->master)
-		mnl_attr_put_u32(q.h, IFLA_MASTER, (uint32_t)c->master);
+		nla_put_u32(q.h, IFLA_MASTER, (uint32_t)c->master);
 	return netlink_call(nl, &q, NULL, NULL, e);
 }
 
@@ -466,9 +465,9 @@ static int altname(struct netlink *nl, uint16_t type, uint16_t flags, int index,
 		return err_set(e, ENAMETOOLONG, NULL, "alternative name %s is too long", name);
 	ifi = netlink_begin(&q, type, flags, sizeof(*ifi));
 	ifi->ifi_index = index;
-	list = mnl_attr_nest_start(q.h, IFLA_PROP_LIST);
-	mnl_attr_put_strz(q.h, IFLA_ALT_IFNAME, name);
-	mnl_attr_nest_end(q.h, list);
+	list = nla_nest_start(q.h, IFLA_PROP_LIST);
+	nla_put_text(q.h, IFLA_ALT_IFNAME, name);
+	nla_nest_end(q.h, list);
 	return netlink_call(nl, &q, NULL, NULL, e);
 }
 
@@ -493,9 +492,9 @@ int link_vlan(struct netlink *nl, int index, uint16_t id, uint16_t flags, bool a
 	ifi = netlink_begin(&q, add ? RTM_SETLINK : RTM_DELLINK, 0, sizeof(*ifi));
 	ifi->ifi_family = AF_BRIDGE;
 	ifi->ifi_index = index;
-	spec = mnl_attr_nest_start(q.h, IFLA_AF_SPEC);
-	mnl_attr_put(q.h, IFLA_BRIDGE_VLAN_INFO, sizeof(v), &v);
-	mnl_attr_nest_end(q.h, spec);
+	spec = nla_nest_start(q.h, IFLA_AF_SPEC);
+	nla_put(q.h, IFLA_BRIDGE_VLAN_INFO, sizeof(v), &v);
+	nla_nest_end(q.h, spec);
 	r = netlink_call(nl, &q, NULL, NULL, e);
 	return r < 0 ? err_wrap(e, r, "%s vlan %u", add ? "adding" : "removing", (unsigned)id) : 0;
 }
@@ -507,22 +506,22 @@ struct pvid_search {
 
 static int take_pvid(const struct nlmsghdr *h, void *arg)
 {
-	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(h);
+	const struct ifinfomsg *ifi = nl_payload(h);
 	const struct nlattr *a, *v;
 	struct pvid_search *s = arg;
 
 	if (h->nlmsg_type != RTM_NEWLINK || ifi->ifi_index != s->index)
 		return 0;
-	mnl_attr_for_each(a, h, sizeof(*ifi)) {
-		if (mnl_attr_get_type(a) != IFLA_AF_SPEC)
+	nla_for_each(a, h, sizeof(*ifi)) {
+		if (nla_type(a) != IFLA_AF_SPEC)
 			continue;
-		mnl_attr_for_each_nested(v, a) {
+		nla_for_each_nested(v, a) {
 			struct bridge_vlan_info info;
 
-			if (mnl_attr_get_type(v) != IFLA_BRIDGE_VLAN_INFO ||
-			    mnl_attr_get_payload_len(v) != sizeof(info))
+			if (nla_type(v) != IFLA_BRIDGE_VLAN_INFO ||
+			    nla_len(v) != sizeof(info))
 				continue;
-			memcpy(&info, mnl_attr_get_payload(v), sizeof(info));
+			memcpy(&info, nla_data(v), sizeof(info));
 			if (info.flags & BRIDGE_VLAN_INFO_PVID)
 				s->found = info.vid;
 		}
@@ -541,7 +540,7 @@ int link_pvid(struct netlink *nl, int index, uint16_t *ret, struct err **e)
 
 		ifi = netlink_begin(&q, RTM_GETLINK, NLM_F_DUMP, sizeof(*ifi));
 		ifi->ifi_family = AF_BRIDGE;
-		mnl_attr_put_u32(q.h, IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN);
+		nla_put_u32(q.h, IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN);
 		r = netlink_call(nl, &q, take_pvid, &s, tries < 4 ? NULL : e);
 		if (r != -EAGAIN)
 			break;

@@ -100,18 +100,19 @@ int netlink_open_in(struct netlink *nl, int netns_fd, struct err **e)
 
 void *netlink_begin(struct netlink_req *q, uint16_t type, uint16_t flags, size_t size)
 {
-	q->h = mnl_nlmsg_put_header(q->room);
+	q->h = (struct nlmsghdr *)(void *)q->room;
+	*q->h = (struct nlmsghdr){ .nlmsg_len = NLMSG_HDRLEN };
 	q->h->nlmsg_type = type;
 	q->h->nlmsg_flags = NLM_F_REQUEST | flags;
 	if ((flags & NLM_F_DUMP) != NLM_F_DUMP)
 		q->h->nlmsg_flags |= NLM_F_ACK;
-	return mnl_nlmsg_put_extra_header(q->h, size);
+	return nl_extend(q->h, size);
 }
 
 /* The text of an extended acknowledgement, NULL if there is none. */
 static const char *ack_text(const struct nlmsghdr *h)
 {
-	const struct nlmsgerr *ack = mnl_nlmsg_get_payload(h);
+	const struct nlmsgerr *ack = nl_payload(h);
 	size_t skip = sizeof(*ack);
 	const struct nlattr *a;
 
@@ -119,12 +120,11 @@ static const char *ack_text(const struct nlmsghdr *h)
 		return NULL;
 	if (!(h->nlmsg_flags & NLM_F_CAPPED))
 		skip += ack->msg.nlmsg_len - sizeof(ack->msg);
-	if (skip > mnl_nlmsg_get_payload_len(h))
+	if (skip > nl_payload_len(h))
 		return NULL;
-	mnl_attr_for_each(a, h, skip)
-		if (mnl_attr_get_type(a) == NLMSGERR_ATTR_MSG &&
-		    mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0)
-			return mnl_attr_get_str(a);
+	nla_for_each(a, h, skip)
+		if (nla_type(a) == NLMSGERR_ATTR_MSG && nla_is_text(a))
+			return nla_text(a);
 	return NULL;
 }
 
@@ -133,11 +133,11 @@ static int finish(const struct nlmsghdr *h, struct err **e)
 	const char *text = NULL;
 	int num = 0;
 
-	if (mnl_nlmsg_get_payload_len(h) >= sizeof(num))
-		memcpy(&num, mnl_nlmsg_get_payload(h), sizeof(num));
+	if (nl_payload_len(h) >= sizeof(num))
+		memcpy(&num, nl_payload(h), sizeof(num));
 	if (num >= 0)
 		return 0;
-	if (h->nlmsg_type == NLMSG_ERROR && mnl_nlmsg_get_payload_len(h) >= sizeof(struct nlmsgerr))
+	if (h->nlmsg_type == NLMSG_ERROR && nl_payload_len(h) >= sizeof(struct nlmsgerr))
 		text = ack_text(h);
 	if (text && *text)
 		return err_set(e, -num, NULL, "the kernel refuses it (%s)", text);
@@ -145,12 +145,12 @@ static int finish(const struct nlmsghdr *h, struct err **e)
 }
 
 /* One datagram of answers. 1: more to come, 0: done, negative: failed. */
-static int take_answers(uint32_t seq, const char *p, int len, bool *changed, netlink_fn fn, void *arg,
+static int take_answers(uint32_t seq, const char *p, size_t len, bool *changed, netlink_fn fn, void *arg,
 			struct err **e)
 {
 	const struct nlmsghdr *h = (const void *)p;
 
-	for (; mnl_nlmsg_ok(h, len); h = mnl_nlmsg_next(h, &len)) {
+	for (; nl_message_ok(h, len); h = nl_message_next(h, &len)) {
 		int r;
 
 		if (h->nlmsg_seq != seq)
@@ -207,7 +207,7 @@ int netlink_call(struct netlink *nl, struct netlink_req *q, netlink_fn fn, void 
 		n = receive(nl->fd, answer, sizeof(answer));
 		if (n < 0)
 			return err_set(e, (int)-n, NULL, "no answer from the kernel's network interface");
-		r = take_answers(nl->seq, answer, (int)n, &changed, fn, arg, e);
+		r = take_answers(nl->seq, answer, (size_t)n, &changed, fn, arg, e);
 	} while (r > 0);
 	if (r == 0 && changed)
 		return err_set(e, EAGAIN, NULL, "the network changed while it was read");
@@ -219,9 +219,9 @@ static int take_nsid(const struct nlmsghdr *h, void *arg)
 	const struct nlattr *a;
 	int *ret = arg;
 
-	mnl_attr_for_each(a, h, sizeof(struct rtgenmsg))
-		if (mnl_attr_get_type(a) == NETNSA_NSID && mnl_attr_validate(a, MNL_TYPE_U32) >= 0)
-			*ret = (int)mnl_attr_get_u32(a);
+	nla_for_each(a, h, sizeof(struct rtgenmsg))
+		if (nla_type(a) == NETNSA_NSID && nla_is_u32(a))
+			*ret = (int)nla_u32(a);
 	return 0;
 }
 
@@ -232,7 +232,7 @@ static int ask_nsid(struct netlink *nl, int netns_fd)
 	int r;
 
 	(void)netlink_begin(&q, RTM_GETNSID, 0, sizeof(struct rtgenmsg));
-	mnl_attr_put_u32(q.h, NETNSA_FD, (uint32_t)netns_fd);
+	nla_put_u32(q.h, NETNSA_FD, (uint32_t)netns_fd);
 	r = netlink_call(nl, &q, take_nsid, &id, NULL);
 	if (r < 0)
 		return r;
@@ -247,8 +247,8 @@ int netlink_nsid(struct netlink *nl, int netns_fd)
 	if (r != -ENOENT)
 		return r;
 	(void)netlink_begin(&q, RTM_NEWNSID, 0, sizeof(struct rtgenmsg));
-	mnl_attr_put_u32(q.h, NETNSA_FD, (uint32_t)netns_fd);
-	mnl_attr_put_u32(q.h, NETNSA_NSID, (uint32_t)NETNSA_NSID_NOT_ASSIGNED);
+	nla_put_u32(q.h, NETNSA_FD, (uint32_t)netns_fd);
+	nla_put_u32(q.h, NETNSA_NSID, (uint32_t)NETNSA_NSID_NOT_ASSIGNED);
 	r = netlink_call(nl, &q, NULL, NULL, NULL);
 	/* Somebody else may have been quicker. */
 	if (r < 0 && r != -EEXIST)
@@ -264,6 +264,6 @@ bool netlink_nsid_dying(struct netlink *nl, int nsid)
 	if (nsid < 0)
 		return true;
 	(void)netlink_begin(&q, RTM_GETNSID, 0, sizeof(struct rtgenmsg));
-	mnl_attr_put_u32(q.h, NETNSA_NSID, (uint32_t)nsid);
+	nla_put_u32(q.h, NETNSA_NSID, (uint32_t)nsid);
 	return netlink_call(nl, &q, NULL, NULL, NULL) == -ENOENT;
 }

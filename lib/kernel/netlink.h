@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copyright (C) The Tiffin authors */
-/* netlink - one rtnetlink conversation: a request is built with libmnl's attribute helpers, sent,
+/* netlink - one rtnetlink conversation: a request is built with the helpers of nlattr, sent,
  * and its answers read to the end. What the kernel says in its extended acknowledgement becomes
  * the text of the error. */
 #pragma once
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <stdbool.h>
@@ -14,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "kernel/nlattr.h"
 
 struct netlink {
 	int fd;

@@ -39,7 +39,7 @@ ar rcs "$work/lib.a" "$work"/obj/*.o
 
 status=0
 for target; do
-	compile -fsanitize=fuzzer "$top/tests/fuzz/fuzz-$target.c" "$work/lib.a" -lseccomp -lcap -lmnl -luuid \
+	compile -fsanitize=fuzzer "$top/tests/fuzz/fuzz-$target.c" "$work/lib.a" -lseccomp -lcap -luuid \
 		-o "$work/fuzz-$target"
 	mkdir -p "$work/corpus-$target"
 	dict=$top/tests/fuzz/$target.dict

@@ -37,10 +37,10 @@ int world_add_device(struct world *w, const char *name, const char *kind)
 	struct link l;
 
 	(void)netlink_begin(&q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg));
-	mnl_attr_put_strz(q.h, IFLA_IFNAME, name);
-	info = mnl_attr_nest_start(q.h, IFLA_LINKINFO);
-	mnl_attr_put_strz(q.h, IFLA_INFO_KIND, kind);
-	mnl_attr_nest_end(q.h, info);
+	nla_put_text(q.h, IFLA_IFNAME, name);
+	info = nla_nest_start(q.h, IFLA_LINKINFO);
+	nla_put_text(q.h, IFLA_INFO_KIND, kind);
+	nla_nest_end(q.h, info);
 	if (netlink_call(&w->nl, &q, NULL, NULL, &w->e) == -EOPNOTSUPP)
 		unit_skip("needs the kernel's %s devices", kind);
 	CHECK_OK(0, w->e);

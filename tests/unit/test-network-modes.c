@@ -25,12 +25,12 @@ static int add_filtering_bridge(struct world *w, const char *name)
 
 	ifi = netlink_begin(&q, RTM_NEWLINK, 0, sizeof(*ifi));
 	ifi->ifi_index = index;
-	info = mnl_attr_nest_start(q.h, IFLA_LINKINFO);
-	mnl_attr_put_strz(q.h, IFLA_INFO_KIND, "bridge");
-	data = mnl_attr_nest_start(q.h, IFLA_INFO_DATA);
-	mnl_attr_put_u8(q.h, IFLA_BR_VLAN_FILTERING, 1);
-	mnl_attr_nest_end(q.h, data);
-	mnl_attr_nest_end(q.h, info);
+	info = nla_nest_start(q.h, IFLA_LINKINFO);
+	nla_put_text(q.h, IFLA_INFO_KIND, "bridge");
+	data = nla_nest_start(q.h, IFLA_INFO_DATA);
+	nla_put_u8(q.h, IFLA_BR_VLAN_FILTERING, 1);
+	nla_nest_end(q.h, data);
+	nla_nest_end(q.h, info);
 	if (netlink_call(&w->nl, &q, NULL, NULL, NULL) < 0)
 		unit_skip("needs bridges with vlan filtering");
 	return index;
@@ -43,19 +43,19 @@ struct vlans {
 
 static int take_vlans(const struct nlmsghdr *h, void *arg)
 {
-	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(h);
+	const struct ifinfomsg *ifi = nl_payload(h);
 	const struct nlattr *a, *v;
 	struct vlans *s = arg;
 
 	if (ifi->ifi_index != s->index)
 		return 0;
-	mnl_attr_for_each(a, h, sizeof(*ifi)) {
-		if (mnl_attr_get_type(a) != IFLA_AF_SPEC)
+	nla_for_each(a, h, sizeof(*ifi)) {
+		if (nla_type(a) != IFLA_AF_SPEC)
 			continue;
-		mnl_attr_for_each_nested(v, a) {
-			const struct bridge_vlan_info *i = mnl_attr_get_payload(v);
+		nla_for_each_nested(v, a) {
+			const struct bridge_vlan_info *i = nla_data(v);
 
-			if (mnl_attr_get_type(v) == IFLA_BRIDGE_VLAN_INFO)
+			if (nla_type(v) == IFLA_BRIDGE_VLAN_INFO)
 				(void)snprintf(s->text + strlen(s->text), sizeof(s->text) - strlen(s->text),
 					       "%u%s%s ", i->vid, i->flags & BRIDGE_VLAN_INFO_PVID ? "p" : "",
 					       i->flags & BRIDGE_VLAN_INFO_UNTAGGED ? "u" : "");
@@ -73,7 +73,7 @@ static void expect_vlans(struct world *w, const char *expected)
 
 	ifi = netlink_begin(&q, RTM_GETLINK, NLM_F_DUMP, sizeof(*ifi));
 	ifi->ifi_family = AF_BRIDGE;
-	mnl_attr_put_u32(q.h, IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN);
+	nla_put_u32(q.h, IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN);
 	CHECK_OK(netlink_call(&w->nl, &q, take_vlans, &s, &w->e), w->e);
 	if (!STREQ(s.text, expected))
 		(void)fprintf(stderr, "# vlans \"%s\", expected \"%s\"\n", s.text, expected);

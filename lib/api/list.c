@@ -66,9 +66,26 @@ static int add_active(const char *lxcpath, struct strv *names, struct err **e)
 	int r = client_active(lxcpath, &active, e);
 
 	for (size_t i = 0; i < active.n && r >= 0; i++)
-		if (!strv_has(names, active.v[i]) && strv_add(names, active.v[i]) < 0)
+		if (strv_add(names, active.v[i]) < 0)
 			r = err_no_memory(e);
 	return r < 0 ? r : 0;
+}
+
+/* Sorted, each once. */
+static void put_in_order(struct strv *names)
+{
+	size_t n = 0;
+
+	strv_sort(names);
+	for (size_t i = 0; i < names->n; i++) {
+		if (n && STREQ(names->v[n - 1], names->v[i]))
+			free(names->v[i]);
+		else
+			names->v[n++] = names->v[i];
+	}
+	if (names->v)
+		names->v[n] = NULL;
+	names->n = n;
 }
 
 static void put_all(struct lxc_container **list, size_t n)
@@ -137,7 +154,7 @@ static int list(const char *path, bool defined, bool active, char ***names, stru
 		thread_fail(e);
 		return -1;
 	}
-	strv_sort(&found);
+	put_in_order(&found);
 	if (cret && open_all(lxcpath, &found, !active, cret, &e) < 0) {
 		thread_fail(e);
 		return -1;

@@ -37,10 +37,16 @@ int net_list_addresses(int netns_fd, const char *ifname, int family, int scope, 
 		       struct err **e)
 {
 	auto_netlink struct netlink nl = NETLINK_INIT;
-	int nsid, r;
+	int nsid, r = netlink_open(&nl, e);
 
-	r = look_into(&nl, netns_fd, &nsid, e);
+	if (r < 0)
+		return r;
+	nsid = netlink_nsid(&nl, netns_fd);
+	if (nsid >= 0 && address_list(&nl, nsid, ifname, family, scope, addrs, NULL) == 0)
+		return 0;
+	netlink_close(&nl);
+	r = netlink_open_in(&nl, netns_fd, e);
 	if (r == 0)
-		r = address_list(&nl, nsid, ifname, family, scope, addrs, e);
+		r = address_list(&nl, -1, ifname, family, scope, addrs, e);
 	return r < 0 ? err_wrap(e, r, "listing addresses") : 0;
 }

@@ -100,7 +100,7 @@ static char *cell_of(struct lxc_container *c, enum listing_column column, const 
 	case COLUMN_NAME:
 		return strdup(name);
 	case COLUMN_STATE:
-		return strdup(c->state(c));
+		break; /* fill_cells */
 	case COLUMN_PID:
 		return running && asprintf(&text, "%d", (int)c->init_pid(c)) >= 0 ? text : NULL;
 	case COLUMN_RAM:
@@ -115,9 +115,8 @@ static char *cell_of(struct lxc_container *c, enum listing_column column, const 
 	case COLUMN_INTERFACE:
 		return running ? joined_array(c->get_interfaces(c)) : NULL;
 	case COLUMN_IPV4:
-		return running ? joined_array(c->get_ips(c, NULL, "inet", 0)) : NULL;
 	case COLUMN_IPV6:
-		return running ? joined_array(c->get_ips(c, NULL, "inet6", 0)) : NULL;
+		break; /* fill_addresses */
 	case COLUMN_UNPRIVILEGED:
 		item = joined_item(c, "lxc.idmap");
 		return strdup(item ? "true" : "false");
@@ -195,14 +194,42 @@ static bool is_private(enum listing_column column)
 	       column != COLUMN_UNPRIVILEGED;
 }
 
+/* Both families are asked for at once. */
+static void fill_addresses(struct lxc_container *c, const struct listing_columns *columns, struct listing_row *row)
+{
+	auto_strv struct strv v4 = { 0 }, v6 = { 0 };
+	char **ips = NULL;
+	bool wanted = false;
+	int r = 0;
+
+	for (size_t i = 0; i < columns->n; i++)
+		wanted |= columns->v[i] == COLUMN_IPV4 || columns->v[i] == COLUMN_IPV6;
+	if (wanted)
+		ips = c->get_ips(c, NULL, NULL, 0);
+	for (size_t i = 0; ips && ips[i]; i++) {
+		r = r < 0 ? r : strv_add(strchr(ips[i], ':') ? &v6 : &v4, ips[i]);
+		free(ips[i]);
+	}
+	free(ips);
+	row->cells[COLUMN_IPV4] = v4.n ? strv_join(&v4, ", ") : NULL;
+	row->cells[COLUMN_IPV6] = v6.n ? strv_join(&v6, ", ") : NULL;
+}
+
 static void fill_cells(struct tool *t, struct lxc_container *c, const char *name,
 		       const struct listing_columns *columns, struct listing_row *row)
 {
-	bool mine = c->may_control(c), running = mine && c->is_running(c);
+	const char *state = c->state(c);
+	/* Why it cannot be asked is another question. */
+	bool known = state && !STREQ(state, "INVALID STATE"), mine = known || c->may_control(c);
+	bool running = mine && state && !STREQ(state, "STOPPED");
 
 	/* A stranger or silence at the socket is told. */
 	if (!mine && strcmp(lxcext_error_id(c), "monitor-refused") != 0)
 		(void)tool_failed(t, c, "cannot control %s", name);
+	if (mine && state)
+		row->cells[COLUMN_STATE] = strdup(state);
+	if (running)
+		fill_addresses(c, columns, row);
 	for (size_t i = 0; i < columns->n; i++) {
 		enum listing_column column = columns->v[i];
 

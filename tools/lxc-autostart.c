@@ -2,6 +2,7 @@
 /* Copyright (C) The Tiffin authors */
 /* lxc-autostart - starts, stops or reboots the containers that are marked for it, group by group and
  * in their order. What the boot script calls. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,24 +16,34 @@
 #include "common/opt_table.h"
 
 #define EXIT_SOME_FAILED 2
+#define JOBS_MAX 64
 
 struct autostart {
 	bool kill, shutdown, reboot, list, all, ignore_auto, as_json;
 	struct strv groups;	/* "": containers without a group */
-	int timeout;
+	int timeout, jobs;
 	unsigned tried, failed;
 	struct json *json;	/* of the list; NULL: plain lines */
 };
 
 struct candidate {
 	struct lxc_container *c;
-	int order;
+	int order, delay;
 	bool done;
 };
 
 struct candidates {
 	struct candidate *v;
 	size_t n;
+};
+
+/* Containers that are acted upon at the same time; next, output and counters belong to who holds the lock. */
+struct batch {
+	struct tool *t;
+	struct autostart *a;
+	struct candidate **v;
+	size_t n, next;
+	pthread_mutex_t lock;
 };
 
 /* Adds the words of a comma list, empty ones included, once each. */
@@ -82,6 +93,8 @@ static int option(struct tool *t, int key, const char *value)
 		return add_groups(t, &a->groups, value);
 	case KEY_TIMEOUT:
 		return tool_number(t, "--timeout (-t)", value, -1, &a->timeout);
+	case KEY_JOBS:
+		return tool_number(t, "--jobs (-j)", value, 1, &a->jobs);
 	case KEY_NONE:
 		break;
 	}
@@ -137,7 +150,8 @@ static int find(struct tool *t, const struct autostart *a, const char *lxcpath, 
 		else if (!a->ignore_auto && number_item(c, "lxc.start.auto") != 1)
 			(void)lxc_container_put(c);
 		else
-			ret->v[ret->n++] = (struct candidate){ .c = c, .order = number_item(c, "lxc.start.order") };
+			ret->v[ret->n++] = (struct candidate){ .c = c, .order = number_item(c, "lxc.start.order"),
+							       .delay = number_item(c, "lxc.start.delay") };
 		free(names[i]);
 	}
 	free(names);
@@ -147,57 +161,106 @@ static int find(struct tool *t, const struct autostart *a, const char *lxcpath, 
 	return 0;
 }
 
-static bool act(struct tool *t, struct autostart *a, struct lxc_container *c)
+static bool stops(const struct autostart *a)
 {
-	bool stop = a->shutdown || a->kill, ok;
-	int delay = stop ? 0 : number_item(c, "lxc.start.delay");
-
-	if (a->list) {
-		if (a->json) {
-			json_object(a->json, NULL);
-			json_string(a->json, "name", c->name);
-			json_i64(a->json, "delay", delay);
-			json_object_end(a->json);
-		} else if (stop) {
-			printf("%s\n", c->name);
-		} else {
-			printf("%s %d\n", c->name, delay);
-		}
-		return true;
-	}
-	if (a->shutdown)
-		ok = c->shutdown(c, a->timeout) || c->stop(c);
-	else if (a->kill)
-		ok = c->stop(c);
-	else if (a->reboot)
-		ok = c->reboot(c);
-	else
-		ok = c->start(c, 0, NULL);
-	tool_show_warnings(t, c);
-	if (!ok)
-		(void)tool_failed(t, c, "cannot %s %s", stop ? "stop" : a->reboot ? "reboot" : "start", c->name);
-	else if (delay > 0)
-		(void)sleep((unsigned)delay);
-	return ok;
+	return a->shutdown || a->kill;
 }
 
-/* One pass over the containers of a group (NULL: all of them). Stopping goes backwards. */
-static void pass(struct tool *t, struct autostart *a, struct candidates *l, const char *group)
+static void list(const struct autostart *a, const struct candidate *k)
 {
-	bool stop = a->shutdown || a->kill;
+	if (a->json) {
+		json_object(a->json, NULL);
+		json_string(a->json, "name", k->c->name);
+		json_i64(a->json, "delay", k->delay);
+		json_object_end(a->json);
+	} else if (stops(a))
+		printf("%s\n", k->c->name);
+	else
+		printf("%s %d\n", k->c->name, k->delay);
+}
 
+static bool act(const struct autostart *a, struct lxc_container *c)
+{
+	if (a->shutdown)
+		return c->shutdown(c, a->timeout) || c->stop(c);
+	if (a->kill)
+		return c->stop(c);
+	return a->reboot ? c->reboot(c) : c->start(c, 0, NULL);
+}
+
+static void *work(void *arg)
+{
+	struct batch *b = arg;
+	const struct autostart *a = b->a;
+
+	(void)pthread_mutex_lock(&b->lock);
+	while (b->next < b->n) {
+		struct candidate *k = b->v[b->next++];
+		bool ok;
+
+		(void)pthread_mutex_unlock(&b->lock);
+		ok = act(a, k->c);
+		(void)pthread_mutex_lock(&b->lock);
+		tool_show_warnings(b->t, k->c);
+		if (ok)
+			continue;
+		b->a->failed++;
+		k->delay = 0;
+		(void)tool_failed(b->t, k->c, "cannot %s %s", stops(a) ? "stop" : a->reboot ? "reboot" : "start",
+				  k->c->name);
+	}
+	(void)pthread_mutex_unlock(&b->lock);
+	return NULL;
+}
+
+/* Everything in the batch, by as many threads as may be; who cannot be had is done without. */
+static void run_batch(struct batch *b)
+{
+	pthread_t threads[JOBS_MAX];
+	size_t n = 0, wanted = MIN(b->n, (size_t)MIN(b->a->jobs, JOBS_MAX));
+
+	b->next = 0;
+	while (n + 1 < wanted && pthread_create(&threads[n], NULL, work, b) == 0)
+		n++;
+	(void)work(b);
+	while (n)
+		(void)pthread_join(threads[--n], NULL);
+	/* A delay ends the batch that it stands in. */
+	if (b->n && !stops(b->a) && b->v[b->n - 1]->delay > 0)
+		(void)sleep((unsigned)b->v[b->n - 1]->delay);
+	b->n = 0;
+}
+
+/* One pass over the containers of a group (NULL: all of them). Stopping goes backwards. Those of one lxc.start.order
+ * go together; another order, or a delay, waits for all that came before. */
+static int pass(struct tool *t, struct autostart *a, struct candidates *l, const char *group)
+{
+	struct batch b = { .t = t, .a = a, .v = calloc(l->n + 1, sizeof(*b.v)), .lock = PTHREAD_MUTEX_INITIALIZER };
+
+	if (!b.v)
+		return tool_usage(t, "out of memory");
 	for (size_t i = 0; i < l->n; i++) {
-		struct candidate *k = &l->v[stop ? l->n - 1 - i : i];
+		struct candidate *k = &l->v[stops(a) ? l->n - 1 - i : i];
 
 		if (k->done || (group && !in_group(k->c, group)))
 			continue;
 		k->done = true;
-		if (k->c->is_running(k->c) != (stop || a->reboot))
+		if (k->c->is_running(k->c) != (stops(a) || a->reboot))
 			continue;
 		a->tried++;
-		if (!act(t, a, k->c))
-			a->failed++;
+		if (a->list) {
+			list(a, k);
+			continue;
+		}
+		if (b.n && b.v[b.n - 1]->order != k->order)
+			run_batch(&b);
+		b.v[b.n++] = k;
+		if (!stops(a) && k->delay > 0)
+			run_batch(&b);
 	}
+	run_batch(&b);
+	free(b.v);
+	return 0;
 }
 
 static int run(struct tool *t, struct autostart *a)
@@ -205,6 +268,7 @@ static int run(struct tool *t, struct autostart *a)
 	const char *lxcpath = tool_lxcpath(t);
 	struct candidates l = { 0 };
 	struct jsonout o;
+	int r = 0;
 
 	if (a->as_json && !a->list)
 		return tool_usage(t, "option --json works only with --list (-L)"), EXIT_FAILURE;
@@ -216,14 +280,16 @@ static int run(struct tool *t, struct autostart *a)
 		json_array(a->json, "containers");
 	}
 	if (a->all)
-		pass(t, a, &l, NULL);
+		r = pass(t, a, &l, NULL);
 	else if (a->groups.n == 0)
-		pass(t, a, &l, "");
-	for (size_t i = 0; !a->all && i < a->groups.n; i++)
-		pass(t, a, &l, a->groups.v[i]);
+		r = pass(t, a, &l, "");
+	for (size_t i = 0; !a->all && i < a->groups.n && r == 0; i++)
+		r = pass(t, a, &l, a->groups.v[i]);
 	for (size_t i = 0; i < l.n; i++)
 		(void)lxc_container_put(l.v[i].c);
 	free(l.v);
+	if (r < 0)
+		return EXIT_FAILURE;
 	if (a->json) {
 		json_array_end(a->json);
 		return jsonout_end(t, &o);
@@ -241,7 +307,8 @@ int main(int argc, char *argv[])
 		.summary = "Starts, or stops or reboots, the containers that have lxc.start.auto = 1.",
 		.flags = TOOL_NO_NAME,
 		.option = option);
-	struct autostart a = { .timeout = 60 };
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	struct autostart a = { .timeout = 60, .jobs = cores > 0 && cores < JOBS_MAX ? (int)cores + 1 : JOBS_MAX };
 	auto_tool struct tool t = { 0 };
 	int r;
 

@@ -265,9 +265,11 @@ static bool show(struct tool *t, struct info *i, struct lxc_container *c)
 			show_ips(i, c);
 	}
 	if (running && (all || i->stats)) {
+		stat_prefetch(c);
 		show_cpu(i, c);
 		show_memory(i, c);
 		show_network(i, c);
+		stat_prefetch(NULL);
 	}
 	if (all) {
 		show_ids(c);

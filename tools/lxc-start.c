@@ -6,8 +6,10 @@
 
 #include <lxc/lxcext.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "common/launch.h"
+#include "common/timing.h"
 
 #define OPT_TABLE "lxc-start.opt"
 #include "common/opt_table.h"
@@ -15,6 +17,7 @@
 struct start {
 	struct launch launch;
 	const char *pidfile, *console, *console_log;
+	const char *timing;	/* the format; NULL: not wanted */
 	bool foreground, close_all_fds, explain;
 };
 
@@ -51,6 +54,12 @@ static int option(struct tool *t, int key, const char *value)
 	case KEY_SHARE_UTS:
 	case KEY_SHARE_PID:
 		s->launch.share[key - KEY_SHARE_NET] = value;
+		break;
+	case KEY_TIMING:
+		s->timing = value ? value : "text";
+		if (strcmp(s->timing, "text") != 0 && strcmp(s->timing, "json") != 0 && strcmp(s->timing, "svg") != 0)
+			return tool_usage(t, "option --timing: '%s' is not a format; they are text, json and svg",
+					  s->timing);
 		break;
 	case KEY_EXPLAIN:
 		s->explain = true;
@@ -101,6 +110,27 @@ static int explain(struct tool *t, struct lxc_container *c, char **argv)
 	return EXIT_SUCCESS;
 }
 
+static int start_timed(struct tool *t, struct start *s, struct lxc_container *c, char **argv)
+{
+	auto_buf struct buf out = BUF_INIT(1U << 20);
+	struct timing steps = { .n = 0 };
+	auto_free char *text = NULL;
+
+	if (!lxcext_start_timed(c, 0, argv, &text))
+		return tool_failed(t, c, "cannot start %s", t->name);
+	if (!text || timing_parse(text, &steps) < 0)
+		return tool_error(t, "%s runs, but its monitor did not say how long each step took", t->name);
+	if (strcmp(s->timing, "json") == 0)
+		timing_json(&steps, t->name, &out);
+	else if (strcmp(s->timing, "svg") == 0)
+		timing_svg(&steps, t->name, &out);
+	else
+		timing_table(&steps, &out);
+	timing_done(&steps);
+	fputs(buf_str(&out), stdout);
+	return tool_flush(t);
+}
+
 static int run(struct tool *t, struct start *s, struct lxc_container *c)
 {
 	char **argv = t->n_args ? t->args : NULL;
@@ -115,11 +145,15 @@ static int run(struct tool *t, struct start *s, struct lxc_container *c)
 		(void)tool_error_chain(t, e);
 		return EXIT_SUCCESS;	/* as LXC's: what was asked for is the case */
 	}
+	if (s->timing && s->foreground)
+		return tool_usage(t, "option --timing cannot be had together with --foreground"), EXIT_FAILURE;
 	if (configure(t, s, c) < 0)
 		return EXIT_FAILURE;
 	if (s->explain)
 		return explain(t, c, argv);
 	tool_show_warnings(t, c);
+	if (s->timing)
+		return start_timed(t, s, c, argv);
 	if (s->foreground) {
 		(void)lxcext_start_exec(c, 0, argv);
 		return tool_failed(t, c, "cannot start %s", t->name);

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "handle.h"
 #include "inside.h"
+#include "lxc/lxcext.h"
 #include "network/network.h"
 #include "vtable.h"
 
@@ -185,6 +186,28 @@ int api_get_cgroup_item(struct lxc_container *c, const char *subsys, char *retv,
 	if (n < (size_t)inlen)
 		retv[n] = '\0';
 	return (int)n;
+}
+
+attr_public int lxcext_cgroup_items(struct lxc_container *c, const char *const *files, size_t n, char **values)
+{
+	struct call k;
+	int r;
+
+	if (!files || !values || !call_begin(&k, c))
+		return -EINVAL;
+	r = client_cgroup_get_many(&k.target, files, n, values, &k.e);
+	return call_end(&k, r, "cannot read the cgroups of %s", k.name);
+}
+
+attr_public int lxcext_running_items(struct lxc_container *c, const char *const *keys, size_t n, char **values)
+{
+	struct call k;
+	int r;
+
+	if (!keys || !values || !call_begin(&k, c))
+		return -EINVAL;
+	r = client_config_get_many(&k.target, keys, n, values, &k.e);
+	return call_end(&k, r, "cannot read the running configuration of %s", k.name);
 }
 
 bool api_set_cgroup_item(struct lxc_container *c, const char *subsys, const char *value)

@@ -2,6 +2,7 @@
 /* Copyright (C) The Tiffin authors */
 /* api_run - the life of a container as a client sees it: start, stop, shutdown, reboot, freeze, wait. */
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -131,7 +132,7 @@ static void set_error_num(struct call *k, int num)
 	handle_unlock(k->h);
 }
 
-bool api_start(struct lxc_container *c, int useinit, char *const argv[])
+static bool start(struct lxc_container *c, int useinit, char *const argv[], struct buf *timing)
 {
 	auto_start struct start s = { .use = -EBADF };
 	int status = 0, r;
@@ -141,6 +142,7 @@ bool api_start(struct lxc_container *c, int useinit, char *const argv[])
 		return false;
 	set_error_num(&k, 1);
 	r = start_prepare(&k, useinit, argv, &s);
+	s.l.timing = s.l.foreground ? NULL : timing;
 	if (r == 0)
 		r = launch_start(&s.l, &status, &k.e);
 	if (r >= 0) {
@@ -155,6 +157,56 @@ bool api_start(struct lxc_container *c, int useinit, char *const argv[])
 		handle_unlock(k.h);
 	}
 	return call_end(&k, r, "cannot start %s", k.name) == 0;
+}
+
+bool api_start(struct lxc_container *c, int useinit, char *const argv[])
+{
+	return start(c, useinit, argv, NULL);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
+}
+
+/* The monitor's lines with times since the call, and what the caller itself took before and after them. */
+static char *relative_times(char *text, uint64_t from, uint64_t until)
+{
+	auto_buf struct buf b = BUF_INIT(1U << 20);
+	uint64_t first = until, last = from;
+
+	for (char *line = text, *next; line && *line; line = next) {
+		char *rest = line, *begin_text = strsep(&rest, " "), *end_text = strsep(&rest, " ");
+		uint64_t begin, end;
+
+		next = rest ? strchr(rest, '\n') : NULL;
+		if (!next || num_u64(begin_text, 10, UINT64_MAX, &begin) < 0 || num_u64(end_text, 10, UINT64_MAX, &end) < 0 ||
+		    begin < from)
+			return NULL;
+		*next++ = '\0';
+		if (begin < first) {
+			first = begin;
+			buf_addf(&b, "0 %" PRIu64 " client executing the monitor, which plans the start\n", first - from);
+		}
+		last = MAX(last, end);
+		buf_addf(&b, "%" PRIu64 " %" PRIu64 " %s\n", begin - from, end - from, rest);
+	}
+	buf_addf(&b, "%" PRIu64 " %" PRIu64 " client hearing that it runs\n", last - from, until - from);
+	return buf_take(&b);
+}
+
+attr_public bool lxcext_start_timed(struct lxc_container *c, int useinit, char *const argv[], char **ret)
+{
+	auto_buf struct buf b = BUF_INIT(EXPLAIN_MAX);
+	uint64_t from = now_ns();
+	bool ok = start(c, useinit, argv, &b);
+
+	if (ret)
+		*ret = ok && buf_ok(&b) && b.len ? relative_times(b.p, from, now_ns()) : NULL;
+	return ok;
 }
 
 bool api_startl(struct lxc_container *c, int useinit, ...)

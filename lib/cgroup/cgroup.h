@@ -30,7 +30,9 @@ void cgroup_unified_only(struct cgroups *g);
 int cgroup_create(struct cgroups *g, struct err **e);
 /* The v2 directory for CLONE_INTO_CGROUP of the monitor or of init (borrowed); -1 where there is none or
  * where this kernel would kill the child: then clone without, and enter afterwards. */
-int cgroup_birth_fd(const struct cgroups *g, bool monitor);
+int cgroup_birth_fd(struct cgroups *g, bool monitor);
+/* What cgroup_birth_fd finds out by risking a child, said by who has made one in cgroup_monitor_fd. */
+void cgroup_birth_known(struct cgroups *g, bool works);
 /* The v2 directories (borrowed), or -1 where there is no v2 hierarchy. */
 int cgroup_monitor_fd(const struct cgroups *g);
 int cgroup_payload_fd(const struct cgroups *g);	/* where init lives (the inner one) */

@@ -332,13 +332,20 @@ int cgroup_create(struct cgroups *g, struct err **e)
 	}
 	if (r == -EEXIST)
 		return err_cgroup_name_taken(e, taken ? taken : g->leaf[CG_LIMIT]);
-	if (r == 0 && !keep_monitor)
-		g->birth = can_be_born(cgroup_monitor_fd(g));
+	g->birth_known = keep_monitor;
 	return r;
 }
 
-int cgroup_birth_fd(const struct cgroups *g, bool monitor)
+void cgroup_birth_known(struct cgroups *g, bool works)
 {
+	g->birth = works;
+	g->birth_known = true;
+}
+
+int cgroup_birth_fd(struct cgroups *g, bool monitor)
+{
+	if (!g->birth_known)
+		cgroup_birth_known(g, can_be_born(cgroup_monitor_fd(g)));
 	return g->birth ? borrowed_fd(g, monitor ? CG_MONITOR : CG_INNER) : -1;
 }
 

@@ -90,6 +90,7 @@ struct cgroups {
 	int prog_fd;			/* the attached BPF program */
 	bool unified_only;		/* the guest is shown v2 alone */
 	bool birth;			/* CLONE_INTO_CGROUP works from where the monitor started */
+	bool birth_known;
 	struct idmap map;
 };
 

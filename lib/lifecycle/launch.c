@@ -272,6 +272,7 @@ static int fill_head(const struct launch *l, enum launch_mode mode, struct launc
 		.application = l->application,
 		.close_fds = l->close_fds,
 		.quiet = l->quiet,
+		.timed = l->timing,
 		.log_level = log_fd_of(l) >= 0 ? l->log->level : LOG_NOTSET,
 		.name = l->conf->name,
 		.lxcpath = l->conf->lxcpath,
@@ -320,7 +321,7 @@ int launch_start(const struct launch *l, int *ret_status, struct err **e)
 {
 	/* Remains of a run that was killed go first: the new one would find its names taken. */
 	(void)revive_monitor(l->conf->lxcpath, l->conf->name);
-	return launch(l, LAUNCH_START, l->foreground ? STATUS_ENDED : STATUS_RUNNING, ret_status, NULL, e);
+	return launch(l, LAUNCH_START, l->foreground ? STATUS_ENDED : STATUS_RUNNING, ret_status, l->timing, e);
 }
 
 int launch_explain(const struct launch *l, struct buf *out, struct err **e)

@@ -21,6 +21,7 @@ struct launch {
 	const struct log *log;		/* the caller's log file and level for the monitor; may be NULL */
 	struct strv *warnings;		/* appended to; may be NULL */
 	bool quiet;
+	struct buf *timing;		/* not foreground: gets seq_timing of the start; may be NULL */
 };
 
 /* Starts. 0 when RUNNING (foreground: when it has ended; *ret_status is the wait status of init).

@@ -37,6 +37,8 @@ int launch_head_write(const struct launch_head *h, struct buf *b)
 		add(b, "close_fds", "1");
 	if (h->quiet)
 		add(b, "quiet", "1");
+	if (h->timed)
+		add(b, "timed", "1");
 	if (h->status)
 		add(b, "status", "1");
 	if (h->log_level != LOG_NOTSET)
@@ -68,6 +70,8 @@ static int take(struct launch_head *h, const char *key, const char *value)
 		h->close_fds = true;
 	else if (strcmp(key, "quiet") == 0)
 		h->quiet = true;
+	else if (strcmp(key, "timed") == 0)
+		h->timed = true;
 	else if (strcmp(key, "status") == 0)
 		h->status = true;
 	else if (strcmp(key, "log") == 0)

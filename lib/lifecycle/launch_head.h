@@ -13,7 +13,7 @@ enum launch_mode { LAUNCH_START, LAUNCH_EXPLAIN, LAUNCH_ADOPT };
 
 struct launch_head {
 	enum launch_mode mode;
-	bool foreground, application, close_fds, quiet;
+	bool foreground, application, close_fds, quiet, timed;
 	bool status;			/* a status socket is there; else errors go to stderr */
 	int log_level;			/* of the log file on SUPERVISE_LOG_FD; LOG_NOTSET: there is none */
 	char *prog, *pidfile, *name, *lxcpath;

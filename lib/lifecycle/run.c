@@ -69,6 +69,7 @@ void run_free(struct run *r)
 	free(r->dir);
 	free(r->rundir);
 	free(r->error_line);
+	free(r->timing);
 	log_done(&r->log);
 	conf_free(r->conf);
 	free(r);

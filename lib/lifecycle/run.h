@@ -102,6 +102,8 @@ struct run {
 	int exit_status;		/* wait status of init; -1 unknown */
 	bool adopted;
 	char *error_line;		/* what made the last start fail */
+	bool timed;			/* how long each step takes is wanted */
+	char *timing;			/* seq_timing of the start */
 
 	/* Monitor: waits until fd (0) or other (1; may be -1) is readable while it serves the command
 	 * socket and signals; -ECANCELED when the start is called off, -ETIMEDOUT after limit_ms (0:

@@ -3,8 +3,10 @@
 #include "lifecycle/sequence.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "kernel/socket.h"
@@ -146,6 +148,28 @@ static bool is_needed(const struct step *t, const struct run *r)
 	return !t->needed || t->needed(r);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
+}
+
+static int run_step(struct sequence *s, size_t i, struct run *r, struct err **e)
+{
+	uint64_t begin = s->times ? now_ns() : 0;
+	int rc;
+
+	/* What executes a program does not come back. */
+	if (s->times)
+		s->times[i].begin_ns = s->times[i].end_ns = begin;
+	rc = s->steps[i].run(r, e);
+	if (s->times)
+		s->times[i].end_ns = now_ns();
+	return rc;
+}
+
 int seq_run_monitor(struct sequence *s, size_t until, struct run *r, struct err **e)
 {
 	enum side turn = s->done && s->steps[s->done - 1].side == SIDE_INIT ? SIDE_INIT : SIDE_MONITOR;
@@ -167,7 +191,7 @@ int seq_run_monitor(struct sequence *s, size_t until, struct run *r, struct err 
 		turn = SIDE_MONITOR;
 		if (!is_needed(t, r))
 			continue;
-		rc = t->run(r, e);
+		rc = run_step(s, s->done, r, e);
 		if (rc < 0)
 			return err_wrap(e, rc, "%s", t->text);
 	}
@@ -196,7 +220,7 @@ int seq_run_init(struct sequence *s, size_t from, struct run *r, struct err **e)
 			continue;
 		if (i == s->n - 1 && (rc = say(s, MSG_EXEC)) < 0)
 			return rc;
-		rc = t->run(r, e);
+		rc = run_step(s, i, r, e);
 		if (rc < 0) {
 			err_wrap(e, rc, "%s", t->text);
 			err_role(e ? *e : NULL, "init");
@@ -218,6 +242,14 @@ void seq_undo(struct sequence *s, struct run *r)
 	cargo_close(&s->in);
 	cargo_close(&s->out);
 	s->done = 0;
+}
+
+void seq_timing(const struct sequence *s, struct buf *out)
+{
+	for (size_t i = 0; s->times && i < s->n; i++)
+		if (s->times[i].begin_ns)
+			buf_addf(out, "%" PRIu64 " %" PRIu64 " %s %s\n", s->times[i].begin_ns, s->times[i].end_ns,
+				 s->steps[i].side == SIDE_MONITOR ? "monitor" : "init", s->steps[i].text);
 }
 
 void seq_explain(const struct step *steps, size_t n, const struct run *r, struct buf *out)

@@ -6,6 +6,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -31,11 +32,17 @@ struct seq_cargo {
 	size_t n;
 };
 
+/* When a row was run, CLOCK_MONOTONIC; zeros: it was not. */
+struct seq_time {
+	uint64_t begin_ns, end_ns;
+};
+
 struct sequence {
 	const struct step *steps;
 	size_t n;
 	int fd;			/* SEQPACKET to the other process; owned by the caller */
 	volatile int *at;	/* shared page: the row init is in */
+	volatile struct seq_time *times;	/* shared, one per row */
 	struct seq_cargo out;	/* sent (and closed) with the next handoff */
 	struct seq_cargo in;	/* what the last handoff brought; the receiver takes the fds */
 	size_t done;		/* rows up to here were run; seq_undo walks back from it */
@@ -50,4 +57,6 @@ int seq_run_monitor(struct sequence *s, size_t until, struct run *r, struct err 
 int seq_run_init(struct sequence *s, size_t from, struct run *r, struct err **e);
 /* Undo of all monitor rows that were run, in reverse. */
 void seq_undo(struct sequence *s, struct run *r);
+/* "BEGIN END SIDE TEXT" lines of the rows that were run, in nanoseconds. */
+void seq_timing(const struct sequence *s, struct buf *out);
 void seq_explain(const struct step *steps, size_t n, const struct run *r, struct buf *out);

@@ -159,24 +159,43 @@ void start_init(struct run *r, int fd)
 
 
 
+/* What both processes write. */
+struct shared {
+	int at;
+	struct seq_time times[ARRAY_SIZE(steps)];
+};
+
+static void keep_timing(struct run *r)
+{
+	auto_buf struct buf b = BUF_INIT(65536);
+
+	seq_timing(&r->seq, &b);
+	free(r->timing);
+	r->timing = buf_take(&b);
+}
+
 int start_run(struct run *r, struct err **e)
 {
-	int *page = mmap(NULL, sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct shared *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int rc;
 
 	if (page == MAP_FAILED)
 		return err_no_memory(e);
-	*page = -1;
+	page->at = -1;
 	r->seq = (struct sequence){
-		.steps = steps, .n = ARRAY_SIZE(steps), .fd = -EBADF, .at = page, .wait = r->wait
+		.steps = steps, .n = ARRAY_SIZE(steps), .fd = -EBADF, .at = &page->at, .wait = r->wait,
+		.times = r->timed ? page->times : NULL,
 	};
 	rc = seq_run_monitor(&r->seq, ARRAY_SIZE(steps), r, e);
 	if (rc < 0) {
 		err_role(e ? *e : NULL, "monitor");
 		r->state = STATE_ABORTING;
 	}
-	(void)munmap(page, sizeof(int));
+	if (r->timed)
+		keep_timing(r);
+	(void)munmap(page, sizeof(*page));
 	r->seq.at = NULL;
+	r->seq.times = NULL;
 	fd_replace(&r->seq.fd, -EBADF);
 	return rc;
 }

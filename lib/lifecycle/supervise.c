@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -12,6 +14,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -69,6 +72,12 @@ static void tell(struct supervisor *s, char tag, int number, const void *p, size
 	if (n)
 		memcpy(packet + 1 + sizeof(number), p, n);
 	(void)!send(s->status_fd, packet, 1 + sizeof(number) + n, MSG_NOSIGNAL);
+}
+
+static void tell_text(struct supervisor *s, const char *text, size_t n)
+{
+	for (size_t at = 0; at < n; at += ERR_FRAME_MAX)
+		tell(s, STATUS_TEXT, 0, text + at, MIN(n - at, (size_t)ERR_FRAME_MAX));
 }
 
 static void on_warning(void *arg, const char *text)
@@ -174,6 +183,7 @@ static int new_run(struct supervisor *s, struct err **e)
 	run->application = s->head.application;
 	run->close_fds = s->head.close_fds;
 	run->quiet = s->head.quiet;
+	run->timed = s->head.timed;
 	run->wait = monitor_wait;
 	run->monitor = &s->m;
 	run->log.sink = on_warning;
@@ -356,6 +366,44 @@ static int enter_monitor_namespace(struct run *r, struct err **e)
 	return 0;
 }
 
+/* Code and constants of what is loaded. */
+struct ranges {
+	struct {
+		char *from;
+		size_t len;
+	} v[32];
+	size_t n;
+};
+
+static int add_object(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	struct ranges *r = arg;
+
+	for (int i = 0; i < info->dlpi_phnum && r->n < ARRAY_SIZE(r->v); i++) {
+		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+		uintptr_t from = p->p_vaddr & ~(page - 1), to = (p->p_vaddr + p->p_memsz + page - 1) & ~(page - 1);
+
+		if (p->p_type != PT_LOAD || (p->p_flags & PF_W))
+			continue;
+		r->v[r->n].from = (char *)info->dlpi_addr + from;
+		r->v[r->n++].len = to - from;
+	}
+	return 0;
+}
+
+/* What the start has touched is hardly needed while the container runs. Free memory goes back to the system, and
+ * what is the file's own comes from the file again when it is looked at; hence nothing else between the calls. */
+static void shrink(void)
+{
+	struct ranges r = { .n = 0 };
+
+	(void)malloc_trim(0);
+	(void)dl_iterate_phdr(add_object, &r);
+	for (size_t i = 0; i < r.n; i++)
+		(void)madvise(r.v[i].from, r.v[i].len, MADV_DONTNEED);
+}
+
 /* From RUNNING to the end of init. */
 static int stay(struct supervisor *s, struct err **e)
 {
@@ -372,10 +420,13 @@ static int stay(struct supervisor *s, struct err **e)
 		return rc;
 	loop_remove(m->client_source);
 	m->client_source = NULL;
+	if (r->timing)
+		tell_text(s, r->timing, strlen(r->timing));
 	tell(s, STATUS_RUNNING, 0, NULL, 0);
 	if (!s->head.foreground)
 		fd_replace(&s->status_fd, -EBADF);
 	r->log.sink = NULL;
+	shrink();
 	return loop_run(m->loop);
 }
 
@@ -492,37 +543,58 @@ static void record_failure(struct supervisor *s, const struct err *e)
 	instance_clear(s->m.instance_fd, true);
 }
 
-/* The daemon: born in its cgroup where there is v2, so that no pid has to be written. */
-static pid_t fork_daemon(struct supervisor *s, struct err **e)
+/* A child in the cgroup behind fd (-1: in ours): its pid; in it 0 and in *ret_rc how writing its record went, in e why not.
+ * The record names the child from then on; until it does, the one who made it stays. -ECHILD: a kernel has killed it
+ * at birth, see cgroup_birth_fd. */
+static pid_t try_daemon(struct run *r, int fd, int *ret_rc, struct err **e)
 {
 	auto_close int rd = -EBADF, wr = -EBADF;
-	struct run *r = s->m.r;
-	int rc = cgroup_create(r->cgroups, e), fd, p[2];
+	int p[2], status;
 	pid_t pid;
 	char byte;
 
-	if (rc < 0)
-		return rc;
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return err_set(e, errno, NULL, "cannot make a pipe");
 	rd = p[0];
 	wr = p[1];
-	r->cgroups_made = true;
-	fd = cgroup_birth_fd(r->cgroups, true);
-	pid = proc_clone(0, fd, NULL, NULL);
-	if (pid < 0 && fd >= 0) {
-		fd = -1;
-		pid = proc_clone(0, -1, NULL, e);
-	}
-	r->born_in_cgroup = fd >= 0;
+	pid = proc_clone(0, fd, NULL, e);
+	if (pid < 0)
+		return pid;
 	if (pid == 0) {
-		/* The record names us from here on; until it does, the one who made us stays. */
-		rc = monitor_save(r, e);
-		return rc < 0 ? rc : 0;
+		r->born_in_cgroup = fd >= 0;
+		cgroup_birth_known(r->cgroups, fd >= 0);
+		*ret_rc = monitor_save(r, e);
+		(void)!write(wr, "", 1);
+		return 0;
 	}
 	fd_replace(&wr, -EBADF);
-	(void)!read(rd, &byte, 1);
-	return pid;
+	if (read(rd, &byte, 1) == 1 || fd < 0)
+		return pid;
+	(void)proc_wait(pid, &status);
+	return err_set(e, ECHILD, NULL, "the monitor was killed at birth");
+}
+
+/* The daemon: born in its cgroup where there is v2, so that no pid has to be written. */
+static pid_t fork_daemon(struct supervisor *s, struct err **e)
+{
+	struct run *r = s->m.r;
+	int rc = cgroup_create(r->cgroups, e), fd;
+	struct err *mine = NULL;
+	pid_t pid = -1;
+
+	if (rc < 0)
+		return rc;
+	r->cgroups_made = true;
+	fd = cgroup_monitor_fd(r->cgroups);
+	if (fd >= 0)
+		pid = try_daemon(r, fd, &rc, &mine);
+	if (pid < 0) {
+		err_free(take_ptr(mine));
+		pid = try_daemon(r, -1, &rc, &mine);
+	}
+	if (pid < 0 || (pid == 0 && rc < 0))
+		err_move(e, mine);
+	return pid == 0 ? MIN(rc, 0) : pid;
 }
 
 static int start(struct supervisor *s, const sigset_t *mask)
@@ -567,8 +639,7 @@ static int explain(struct supervisor *s)
 	plan_explain(s->m.r, &out);
 	buf_adds(&out, "\nsteps of the start:\n");
 	start_explain(s->m.r, &out);
-	for (size_t at = 0; at < out.len; at += ERR_FRAME_MAX)
-		tell(s, STATUS_TEXT, 0, out.p + at, MIN(out.len - at, (size_t)ERR_FRAME_MAX));
+	tell_text(s, out.p, out.len);
 	return 0;
 }
 

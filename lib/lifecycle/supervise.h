@@ -13,7 +13,7 @@
 #define STATUS_RUNNING 'R'	/* then an int: nothing */
 #define STATUS_WARNING 'W'	/* then text */
 #define STATUS_ERROR 'E'	/* then an int (error_num), then an error frame */
-#define STATUS_TEXT 'T'		/* then text: the explanation that was asked for */
+#define STATUS_TEXT 'T'		/* then text: the explanation or the times that were asked for */
 #define STATUS_ENDED 'X'	/* foreground: then an int, the wait status of init */
 
 /* The head of the launch memfd: "KEY=VALUE\0" lines, an empty one ends it, the dump follows. */

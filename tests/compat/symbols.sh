@@ -43,6 +43,7 @@ lxc_get_wait_states
 lxc_has_api_extension
 lxc_log_close
 lxc_log_init
+lxcext_cgroup_items@@LXCEXT_1
 lxcext_clear_warnings@@LXCEXT_1
 lxcext_error_id@@LXCEXT_1
 lxcext_events_next@@LXCEXT_1
@@ -53,7 +54,9 @@ lxcext_last_error@@LXCEXT_1
 lxcext_last_exit@@LXCEXT_1
 lxcext_print_error@@LXCEXT_1
 lxcext_protect_self@@LXCEXT_1
+lxcext_running_items@@LXCEXT_1
 lxcext_start_exec@@LXCEXT_1
+lxcext_start_timed@@LXCEXT_1
 lxcext_version@@LXCEXT_1
 lxcext_warning@@LXCEXT_1
 LIST

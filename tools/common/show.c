@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <lxc/lxcext.h>
+
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/num.h"
@@ -48,8 +50,65 @@ const char *show_size(uint64_t bytes, char text[SHOW_SIZE_MAX])
 	return text;
 }
 
+static const char *const prefetched_files[] = {
+	"cpuacct.usage", "cpu.stat", "memory.usage_in_bytes", "memory.stat", "memory.kmem.usage_in_bytes",
+	"blkio.throttle.io_service_bytes",
+};
+static const char *const prefetched_keys[] = {
+	"lxc.net.0.type", "lxc.net.0.veth.pair", "lxc.net.0.link", "lxc.net.1.type", "lxc.net.1.veth.pair",
+	"lxc.net.1.link", "lxc.net.2.type", "lxc.net.2.veth.pair", "lxc.net.2.link",
+};
+static struct {
+	const struct lxc_container *c;
+	char *files[ARRAY_SIZE(prefetched_files)], *keys[ARRAY_SIZE(prefetched_keys)];
+	bool has_files, has_keys;
+} prefetched;
+
+void stat_prefetch(struct lxc_container *c)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(prefetched.files); i++)
+		free(prefetched.files[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(prefetched.keys); i++)
+		free(prefetched.keys[i]);
+	memset(&prefetched, 0, sizeof(prefetched));
+	if (!c)
+		return;
+	prefetched.c = c;
+	/* A monitor that cannot answer so is asked bit by bit. */
+	prefetched.has_files = lxcext_cgroup_items(c, prefetched_files, ARRAY_SIZE(prefetched_files),
+						   prefetched.files) == 0;
+	prefetched.has_keys = lxcext_running_items(c, prefetched_keys, ARRAY_SIZE(prefetched_keys),
+						   prefetched.keys) == 0;
+}
+
+/* True if name was asked for; then *ret is its value, new, or NULL. */
+static bool find_prefetched(const char *name, const char *const *names, char *const *values, size_t n, char **ret)
+{
+	for (size_t i = 0; i < n; i++)
+		if (STREQ(names[i], name)) {
+			*ret = values[i] ? strdup(values[i]) : NULL;
+			return true;
+		}
+	return false;
+}
+
+static char *running_item(struct lxc_container *c, const char *key)
+{
+	char *value;
+
+	if (c == prefetched.c && prefetched.has_keys &&
+	    find_prefetched(key, prefetched_keys, prefetched.keys, ARRAY_SIZE(prefetched_keys), &value))
+		return value;
+	return c->get_running_config_item(c, key);
+}
+
 char *stat_cgroup_file(struct lxc_container *c, const char *file)
 {
+	char *value;
+
+	if (c == prefetched.c && prefetched.has_files &&
+	    find_prefetched(file, prefetched_files, prefetched.files, ARRAY_SIZE(prefetched_files), &value))
+		return value;
 	/* The kernel makes these files up at each read: their length is not known before. Most are
 	 * small; memory.stat is the largest. */
 	for (size_t size = 4096; size <= 262144; size *= 4) {
@@ -173,11 +232,11 @@ char *stat_link_name(struct lxc_container *c, unsigned n)
 	char key[64];
 
 	(void)snprintf(key, sizeof(key), "lxc.net.%u.type", n);
-	type = c->get_running_config_item(c, key);
+	type = running_item(c, key);
 	if (!type)
 		return NULL;
 	(void)snprintf(key, sizeof(key), STREQ(type, "veth") ? "lxc.net.%u.veth.pair" : "lxc.net.%u.link", n);
-	return c->get_running_config_item(c, key);
+	return running_item(c, key);
 }
 
 bool stat_link_bytes(const char *link, const char *counter, uint64_t *ret)

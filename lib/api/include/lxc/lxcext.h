@@ -52,6 +52,10 @@ extern void lxcext_clear_warnings(struct lxc_container *c);
  * return, and the process is the container's monitor from then on. useinit and argv as in start(). */
 extern bool lxcext_start_exec(struct lxc_container *c, int useinit, char *const argv[]);
 
+/* start() of a container in the background, and how long it took: *ret gets a line "BEGIN END WHO STEP" for each step,
+ * in nanoseconds since the call, WHO being client, monitor or init; free() it. NULL if the start failed. */
+extern bool lxcext_start_timed(struct lxc_container *c, int useinit, char *const argv[], char **ret);
+
 /* What start() would do, in words, without doing it. free() the result; NULL with the reason why
  * the container would not start. */
 extern char *lxcext_explain(struct lxc_container *c, int useinit, char *const argv[]);
@@ -81,6 +85,11 @@ struct lxcext_event {
 extern int lxcext_events_next(int fd, struct lxcext_event *ret, int timeout_ms);
 /* Asks the daemon of lxcpath to end. 0, -ECONNREFUSED when there is none, or another negative errno. */
 extern int lxcext_events_quit(const char *lxcpath);
+
+/* Many files of a running container's cgroups, or keys of its running configuration (at most 64), in one exchange with
+ * its monitor. Each of values is then new (free() it), or NULL where there is none. 0, or a negative errno. */
+extern int lxcext_cgroup_items(struct lxc_container *c, const char *const *files, size_t n, char **values);
+extern int lxcext_running_items(struct lxc_container *c, const char *const *keys, size_t n, char **values);
 
 /* For attach(): as lxc_attach_run_command, or lxc_attach_run_shell with payload NULL, but says on stderr,
  * in the attached process, why nothing could be executed. */

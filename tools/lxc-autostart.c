@@ -171,7 +171,7 @@ static void list(const struct autostart *a, const struct candidate *k)
 	if (a->json) {
 		json_object(a->json, NULL);
 		json_string(a->json, "name", k->c->name);
-		json_i64(a->json, "delay", k->delay);
+		json_i64(a->json, "delay", stops(a) ? 0 : k->delay);
 		json_object_end(a->json);
 	} else if (stops(a))
 		printf("%s\n", k->c->name);

@@ -75,6 +75,11 @@ int api_console_log(struct lxc_container *c, struct lxc_console_log *log)
 	r = client_console_log(&k.target, log->read, log->clear, max, &data, &len, &k.e);
 	if (r == -EFAULT)
 		r = err_console_unbuffered(&k.e, k.name);
+	/* Nothing was wanted of an empty one. */
+	if (r == -ENODATA && !log->read && !log->clear) {
+		err_free(take_ptr(k.e));
+		r = 0;
+	}
 	if (r == -ENODATA)
 		r = err_set(&k.e, ENODATA, "console-empty", "the console of %s has said nothing since it was read",
 			    k.name);

@@ -167,9 +167,10 @@ int api_get_cgroup_item(struct lxc_container *c, const char *subsys, char *retv,
 
 	if (!subsys || !call_begin(&k, c))
 		return -1;
-	if (!retv != (inlen <= 0))
-		return call_end(&k, err_set(&k.e, EINVAL, NULL, "a buffer and its size go together"), NULL);
 	r = client_cgroup_get(&k.target, subsys, &b, &k.e);
+	/* After the question whether it runs at all, as in LXC. */
+	if (r >= 0 && !retv != (inlen <= 0))
+		r = err_set(&k.e, EINVAL, NULL, "a buffer and its size go together");
 	if (r >= 0 && !buf_ok(&b))
 		r = err_no_memory(&k.e);
 	if (r < 0) {

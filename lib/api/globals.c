@@ -227,13 +227,10 @@ attr_public int lxc_get_wait_states(const char **states)
 attr_public const char *lxc_get_global_config_item(const char *key)
 {
 	struct thread_state *t = thread_state();
-	const char *const *names = system_items();
+	int i = key ? system_item_index(key) : -ENOENT;
 	struct err *e = NULL;
-	size_t i = 0;
 
-	while (key && names[i] && i < ITEMS_MAX && !STREQ(names[i], key))
-		i++;
-	if (!t || !key || !names[i] || i == ITEMS_MAX) {
+	if (!t || i < 0 || i >= ITEMS_MAX) {
 		if (t && key)
 			(void)err_system_item_unknown(&e, key);
 		thread_fail(e);
@@ -286,6 +283,7 @@ static const char *const extensions[] = {
 	"seccomp_allow_deny_syntax",
 	"devpts_fd",
 	"seccomp_notify_fd_active",
+	"seccomp_proxy_send_notify_fd",
 	"idmapped_mounts",
 	"idmapped_mounts_v2",
 	"core_scheduling",

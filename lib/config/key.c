@@ -279,7 +279,7 @@ static const struct {
 	{ "lxc.rootfs", "mount\noptions\npath\n" },
 	{ "lxc.uts", "name\n" },
 	{ "lxc.hook",
-	  "autodev\nclone\ndestroy\nmount\npost-stop\npre-mount\npre-start\nstart-host\nstart\nstop\n" },
+	  "autodev\nautodevtmpfssize\nclone\ndestroy\nmount\npost-stop\npre-mount\npre-start\nstart-host\nstart\nstop\n" },
 	{ "lxc.cap", "drop\nkeep\n" },
 	{ "lxc.console", "logfile\npath\n" },
 	{ "lxc.environment", "runtime\nhooks\n" },

@@ -43,6 +43,14 @@ const char *const *system_items(void)
 	return listed;
 }
 
+int system_item_index(const char *key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(items); i++)
+		if (STREQ(items[i].key, key))
+			return (int)i;
+	return -ENOENT;
+}
+
 /* New; NULL when out of memory. */
 static char *below_home(const char *rest)
 {

@@ -12,6 +12,8 @@
 int system_item(const char *key, char **ret, struct err **e);
 /* The names, in the order of lxc-config -l. */
 const char *const *system_items(void);
+/* The place of an item in a list of all of them (some are in no listing); -ENOENT. */
+int system_item_index(const char *key);
 /* The caller's run directory: PATH_RUNTIME if it belongs to the caller, else $XDG_RUNTIME_DIR, else
  * $HOME/.cache/lxc/run. New; the directory itself may not exist yet. */
 char *system_rundir(struct err **e);

@@ -42,6 +42,11 @@ struct in_addr address_broadcast(struct in_addr a, unsigned prefix)
 	return (struct in_addr){ .s_addr = a.s_addr | htonl(~mask4(prefix)) };
 }
 
+bool address_equals(const struct address *a, const struct address *b)
+{
+	return a->family == b->family && memcmp(octets(a), octets(b), bytes(a->family)) == 0;
+}
+
 bool address_covers(const struct address *a, const struct address *b)
 {
 	unsigned whole = a->prefix / 8, rest = a->prefix % 8;

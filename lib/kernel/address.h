@@ -27,6 +27,8 @@ const char *address_text(const struct address *a, bool with_prefix, char buf[INE
 /* All host bits set; 0.0.0.0 for /31 and /32, which have no broadcast. */
 struct in_addr address_broadcast(struct in_addr a, unsigned prefix);
 /* True if both are of one family and b lies in a's network. */
+/* The same address; prefixes are not looked at. */
+bool address_equals(const struct address *a, const struct address *b);
 bool address_covers(const struct address *a, const struct address *b);
 
 /* broadcast: 0.0.0.0 for none; not used for IPv6. */

@@ -16,6 +16,20 @@ static int raise_link(struct netlink *nl, int index, struct err **e)
 	return link_change(nl, index, &c, e);
 }
 
+/* The same address as one before, which is there already. */
+static bool is_repeated(const struct conf_addrs *list, size_t k)
+{
+	struct address a = address_from_conf(&list->v[k]);
+
+	for (size_t i = 0; i < k; i++) {
+		struct address b = address_from_conf(&list->v[i]);
+
+		if (address_equals(&a, &b))
+			return true;
+	}
+	return false;
+}
+
 static int add_addresses(struct netlink *nl, int index, const struct conf_addrs *list, struct err **e)
 {
 	for (size_t k = 0; k < list->n; k++) {
@@ -24,6 +38,8 @@ static int add_addresses(struct netlink *nl, int index, const struct conf_addrs 
 		struct in_addr broadcast = c->broadcast;
 		int r;
 
+		if (is_repeated(list, k))
+			continue;
 		if (a.family == AF_INET && !c->broadcast_set)
 			broadcast = address_broadcast(a.v4, a.prefix);
 		r = address_add(nl, index, &a, broadcast, e);

@@ -101,6 +101,9 @@ static int plan_addresses(const struct nic *i, const struct conf_addrs *list, co
 		for (size_t j = 0; j < k; j++) {
 			struct address b = address_from_conf(&list->v[j]);
 
+			/* The very same again: a client has loaded its file on top of itself. */
+			if (b.prefix == a.prefix && address_equals(&a, &b))
+				break;
 			b.prefix = address_bits(b.family);
 			if (address_covers(&b, &a))
 				return nic_fault(e, err_address_twice(e, address_text(&a, false, text)), i,

@@ -239,7 +239,7 @@ attr_public bool lxcext_start_exec(struct lxc_container *c, int useinit, char *c
 	return call_end(&k, r, "cannot start %s", k.name) == 0;
 }
 
-attr_public char *lxcext_explain(struct lxc_container *c, int useinit, char *const argv[])
+static char *explain(struct lxc_container *c, int useinit, char *const argv[], bool json)
 {
 	auto_buf struct buf b = BUF_INIT(EXPLAIN_MAX);
 	auto_start struct start s = { .use = -EBADF };
@@ -249,6 +249,7 @@ attr_public char *lxcext_explain(struct lxc_container *c, int useinit, char *con
 	if (!call_begin(&k, c))
 		return NULL;
 	r = start_prepare(&k, useinit, argv, &s);
+	s.l.json = json;
 	if (r == 0)
 		r = launch_explain(&s.l, &b, &k.e);
 	if (r == 0 && !buf_ok(&b))
@@ -256,6 +257,16 @@ attr_public char *lxcext_explain(struct lxc_container *c, int useinit, char *con
 	if (call_end(&k, r, "%s would not start", k.name) < 0)
 		return NULL;
 	return buf_take(&b);
+}
+
+attr_public char *lxcext_explain(struct lxc_container *c, int useinit, char *const argv[])
+{
+	return explain(c, useinit, argv, false);
+}
+
+attr_public char *lxcext_explain_json(struct lxc_container *c, int useinit, char *const argv[])
+{
+	return explain(c, useinit, argv, true);
 }
 
 attr_public int lxcext_last_exit(struct lxc_container *c, int *ret_status, char **ret_error)
@@ -374,8 +385,10 @@ static int shutdown_and_wait(struct call *k, int timeout)
 		r = client_subscribe(&k->target, 1U << STATE_STOPPED, false, &state, &fd, &k->e);
 	if (r == 0 && timeout != 0 && fd < 0)
 		return 0;
-	if (r == 0)
+	if (r == 0) {
+		client_note_shutdown(&k->target);
 		r = ask_to_halt(k);
+	}
 	if (r == -ECONNREFUSED) {
 		/* It stopped meanwhile, which is what was wanted. */
 		err_free(take_ptr(k->e));

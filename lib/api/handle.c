@@ -267,7 +267,7 @@ int call_state(struct call *k, enum lxc_state *ret)
 
 /* error retention for clients */
 
-static const struct err *last_error(struct lxc_container *c)
+const struct err *last_error(struct lxc_container *c)
 {
 	return c ? handle_of(c)->error : thread_error();
 }

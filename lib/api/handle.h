@@ -84,6 +84,9 @@ bool call_is_defined(const struct call *k);
 /* The lock file, held until the fd is closed. -ETIMEDOUT with err_lock_busy. */
 int call_disk_lock(struct call *k);
 
+/* The last error of a handle (with its lock held), or of this thread (NULL). */
+const struct err *last_error(struct lxc_container *c);
+
 /* state() as a number; a stranger at the command socket or silence is a failure. */
 int call_state(struct call *k, enum lxc_state *ret);
 

@@ -79,7 +79,7 @@ static int restore(struct run *r, const struct instance_state *s, struct err **e
 	return rc;
 }
 
-static int take_over(struct run *r, struct err **e)
+int adopt_init(struct run *r, struct err **e)
 {
 	r->init_pidfd = proc_pidfd_open(r->init_pid);
 	if (r->init_pidfd < 0)
@@ -143,7 +143,7 @@ int adopt_run(struct monitor *m, const char *lxcpath, const char *name, struct e
 	rc = restore(m->r, &s, e);
 	/* One that was still being set up, or ended while nobody watched, is cleaned up. */
 	if (rc == 0 && alive && is_up(s.state))
-		rc = take_over(m->r, e);
+		rc = adopt_init(m->r, e);
 	else if (rc == 0) {
 		if (alive)
 			host_kill_init(m->r);

@@ -14,3 +14,5 @@ int adopt_run(struct monitor *m, const char *lxcpath, const char *name, struct e
 /* Console and ttys of a container that was taken over: new ptys in the place of those that ended with the
  * old monitor. What fails is logged: a container without a console is still one. */
 void adopt_terminals(struct monitor *m);
+/* A process that is init and was not made by this monitor: its pidfd, namespaces and devpts. */
+int adopt_init(struct run *r, struct err **e);

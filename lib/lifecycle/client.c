@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -650,6 +651,14 @@ int client_signal(const struct target *t, int sig, struct err **e)
 	return r < 0 ? err_set(e, -r, NULL, "signal %d cannot be sent to container %s", sig, t->name) : 0;
 }
 
+void client_note_shutdown(const struct target *t)
+{
+	struct reply r;
+
+	if (call(t, CMD_NOTE_SHUTDOWN, 0, NULL, 0, &r, NULL) == 0)
+		reply_done(&r);
+}
+
 int client_freeze(const struct target *t, bool frozen, struct err **e)
 {
 	struct target longer = *t;
@@ -817,6 +826,33 @@ int client_wait_fd(int fd, int timeout_ms, enum lxc_state *ret)
 	return 0;
 }
 
+int client_watch(const struct target *t, struct err **e)
+{
+	auto_free char *rundir = system_rundir(e);
+	auto_close int dir = -EBADF, fd = -EBADF;
+	char path[32];
+
+	if (!rundir)
+		return -EIO;
+	/* A container that never ran has no place there yet. */
+	dir = instance_dir(rundir, t->lxcpath, t->name, true, e);
+	if (dir < 0)
+		return dir == -ENOENT ? err_set(e, ENOENT, NULL, "the run directory %s does not exist", rundir) : dir;
+	fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", dir);
+	if (fd < 0 || inotify_add_watch(fd, path, IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF) < 0)
+		return err_set(e, errno, NULL, "the state of container %s cannot be watched", t->name);
+	return take_fd(&fd);
+}
+
+void client_watch_drain(int fd)
+{
+	char events[4096];
+
+	while (read(fd, events, sizeof(events)) > 0)
+		continue;
+}
+
 int client_instance(const struct target *t, struct instance *ret, struct err **e)
 {
 	auto_close int dir = open_instance(t->lxcpath, t->name);
@@ -836,6 +872,8 @@ int client_instance(const struct target *t, struct instance *ret, struct err **e
 		ret->init_start = s.init_start;
 	}
 	ret->last_error = take_ptr(s.error);
+	ret->oom_kills = s.oom_kills;
+	ret->stopper = take_ptr(s.stopper);
 	instance_state_done(&s);
 	return 0;
 }
@@ -843,6 +881,7 @@ int client_instance(const struct target *t, struct instance *ret, struct err **e
 void instance_done(struct instance *i)
 {
 	free(i->last_error);
+	free(i->stopper);
 	strv_done(&i->nics);
 	*i = (struct instance){ .exit_status = -1 };
 }

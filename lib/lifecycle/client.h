@@ -60,6 +60,8 @@ int client_config_item(const struct target *t, const char *key, char **ret, stru
 int client_stop(const struct target *t, struct err **e);
 /* Sends a signal to init through its pidfd. */
 int client_signal(const struct target *t, int sig, struct err **e);
+/* Has the monitor record that this process is about to ask init to shut down. Failures do not matter. */
+void client_note_shutdown(const struct target *t);
 /* timeout_ms bounds the wait until the state is reached. */
 int client_freeze(const struct target *t, bool frozen, struct err **e);
 /* A cgroup file of the limit cgroup. */
@@ -83,6 +85,11 @@ int client_subscribe(const struct target *t, unsigned mask, bool survive_reboot,
 /* 0 and *ret; the monitor's end counts as STOPPED; -ETIMEDOUT. */
 int client_wait_fd(int fd, int timeout_ms, enum lxc_state *ret);
 
+/* An fd that is readable after every change of the state file (not of containers that LXC's own monitors run); it
+ * stays good from one run to the next. client_watch_drain makes it wait for the next. */
+int client_watch(const struct target *t, struct err **e);
+void client_watch_drain(int fd);
+
 /* True if the container runs under a monitor in another network namespace: its socket cannot be
  * reached from here, but it must not be taken for stopped. *ret is its pid. */
 bool client_monitor_elsewhere(const char *lxcpath, const char *name, pid_t *ret);
@@ -102,6 +109,8 @@ struct instance {
 	pid_t monitor_pid;
 	char *last_error;		/* packed as text: err_line of the last failed start; NULL */
 	int exit_status;		/* wait status of the last run; -1 unknown */
+	uint64_t oom_kills;
+	char *stopper;			/* as in instance.h; NULL */
 	struct strv nics;		/* "type link name hostname" per nic */
 };
 int client_instance(const struct target *t, struct instance *ret, struct err **e);

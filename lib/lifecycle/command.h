@@ -43,6 +43,7 @@ enum command {
 	CMD_ATTACH = 69,		/* 1 in the pointer: with descriptors of the cgroups -> struct attach_reply */
 	CMD_CGROUP_GET_MANY = 70,	/* file names -> their contents */
 	CMD_CONFIG_GET_MANY = 71,	/* keys -> their values in the running configuration */
+	CMD_NOTE_SHUTDOWN = 72,		/* the peer signals init to shut down: recorded as who asked for the end */
 };
 
 #define CMD_DATA_MAX 8192

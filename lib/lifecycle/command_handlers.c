@@ -142,6 +142,7 @@ static int stop(struct monitor *m, struct client *c, const struct cmd_request *r
 	int r;
 
 	log_notice(&m->r->log, "stop asked for by uid %u, pid %d", client_creds(c)->uid, client_creds(c)->pid);
+	monitor_note_stopper(m->r, "request", client_creds(c)->uid, client_creds(c)->pid);
 	r = monitor_stop(m, &e);
 	if (r < 0)
 		return reply_error(m, c, r, e);
@@ -311,6 +312,13 @@ static int get_limit_cgroup_fd(struct monitor *m, struct client *c, const struct
 			       const char *data)
 {
 	return cgroup_fd(m, c, req, data, true);
+}
+
+/* A client is about to ask init itself to shut down. */
+static int note_shutdown(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	monitor_note_stopper(m->r, "request", client_creds(c)->uid, client_creds(c)->pid);
+	return client_reply(c, 0, 0);
 }
 
 static int hello(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
@@ -496,6 +504,7 @@ static const struct {
 	{ CMD_ATTACH, do_attach },
 	{ CMD_CGROUP_GET_MANY, cgroup_get_many },
 	{ CMD_CONFIG_GET_MANY, config_get_many },
+	{ CMD_NOTE_SHUTDOWN, note_shutdown },
 };
 
 command_fn command_handler(int cmd)

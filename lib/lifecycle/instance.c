@@ -112,6 +112,8 @@ int instance_write(int dirfd, const struct instance_state *s, char **last, struc
 	buf_addf(&b, "flags %llu\n", (unsigned long long)s->all_flags);
 	buf_addf(&b, "exit %d\n", s->exit_status);
 	buf_addf(&b, "application %d\n", s->application);
+	buf_addf(&b, "oom %llu\n", (unsigned long long)s->oom_kills);
+	add_block(&b, "stopper", s->stopper);
 	add_block(&b, "boot", s->boot_id);
 	add_block(&b, "error", s->error);
 	add_block(&b, "cgroups", s->cgroups);
@@ -163,6 +165,8 @@ static int read_field(struct instance_state *s, const char *key, const char *val
 		return read_pair(value, &s->init_pid, &s->init_start);
 	if (strcmp(key, "flags") == 0)
 		return num_u64(value, 10, UINT64_MAX, &s->all_flags);
+	if (strcmp(key, "oom") == 0)
+		return num_u64(value, 10, UINT64_MAX, &s->oom_kills);
 	if (strcmp(key, "exit") == 0)
 		return num_int(value, 10, &s->exit_status);
 	if (strcmp(key, "application") == 0) {
@@ -181,6 +185,8 @@ static char **block_of(struct instance_state *s, const char *key)
 		return &s->boot_id;
 	if (strcmp(key, "error") == 0)
 		return &s->error;
+	if (strcmp(key, "stopper") == 0)
+		return &s->stopper;
 	if (strcmp(key, "cgroups") == 0)
 		return &s->cgroups;
 	return strcmp(key, "net") == 0 ? &s->net : NULL;
@@ -279,6 +285,7 @@ void instance_state_done(struct instance_state *s)
 {
 	free(s->boot_id);
 	free(s->error);
+	free(s->stopper);
 	free(s->cgroups);
 	free(s->net);
 	free(s->config);

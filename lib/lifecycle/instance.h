@@ -20,7 +20,9 @@ struct instance_state {
 	int exit_status;
 	bool application;
 	char *boot_id;
+	uint64_t oom_kills;
 	char *error;			/* one line; NULL */
+	char *stopper;			/* "request|signal UID PID COMMAND": who asked for the end; NULL: nobody */
 	char *cgroups, *net;		/* texts of cgroup_save and net_save; NULL */
 	char *config;			/* conf_dump of the running configuration; NULL unless asked for */
 };

@@ -273,6 +273,7 @@ static int fill_head(const struct launch *l, enum launch_mode mode, struct launc
 		.close_fds = l->close_fds,
 		.quiet = l->quiet,
 		.timed = l->timing,
+		.json = l->json,
 		.log_level = log_fd_of(l) >= 0 ? l->log->level : LOG_NOTSET,
 		.name = l->conf->name,
 		.lxcpath = l->conf->lxcpath,
@@ -282,7 +283,7 @@ static int fill_head(const struct launch *l, enum launch_mode mode, struct launc
 	for (char *const *a = l->argv; a && *a; a++)
 		if (strv_add(&h->argv, *a) < 0)
 			return -ENOMEM;
-	return 0;
+	return l->restore ? strv_copy(&h->restore, l->restore) : 0;
 }
 
 /* Starts the supervisor and hears its answer. */
@@ -307,6 +308,7 @@ static int launch(const struct launch *l, enum launch_mode mode, char until, int
 		r = spawn_supervisor(&h, theirs, memfd, log_fd_of(l), l->foreground && !l->close_fds, &pid, e);
 	}
 	strv_done(&h.argv);
+	strv_done(&h.restore);
 	if (r < 0)
 		return r;
 	fd_replace(&theirs, -EBADF);
@@ -321,7 +323,8 @@ int launch_start(const struct launch *l, int *ret_status, struct err **e)
 {
 	/* Remains of a run that was killed go first: the new one would find its names taken. */
 	(void)revive_monitor(l->conf->lxcpath, l->conf->name);
-	return launch(l, LAUNCH_START, l->foreground ? STATUS_ENDED : STATUS_RUNNING, ret_status, l->timing, e);
+	return launch(l, l->restore ? LAUNCH_RESTORE : LAUNCH_START, l->foreground ? STATUS_ENDED : STATUS_RUNNING, ret_status,
+		      l->timing, e);
 }
 
 int launch_explain(const struct launch *l, struct buf *out, struct err **e)

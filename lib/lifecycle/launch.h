@@ -22,6 +22,8 @@ struct launch {
 	struct strv *warnings;		/* appended to; may be NULL */
 	bool quiet;
 	struct buf *timing;		/* not foreground: gets seq_timing of the start; may be NULL */
+	bool json;			/* launch_explain: as JSON */
+	const struct strv *restore;	/* criu_restore_command's: from a checkpoint instead of anew; may be NULL */
 };
 
 /* Starts. 0 when RUNNING (foreground: when it has ended; *ret_status is the wait status of init).

@@ -19,7 +19,7 @@ static void add(struct buf *b, const char *key, const char *value)
 
 int launch_head_write(const struct launch_head *h, struct buf *b)
 {
-	static const char *const modes[] = { "start", "explain", "adopt" };
+	static const char *const modes[] = { "start", "explain", "adopt", "restore" };
 
 	buf_add(b, MAGIC, sizeof(MAGIC));
 	add(b, "mode", modes[h->mode]);
@@ -39,12 +39,16 @@ int launch_head_write(const struct launch_head *h, struct buf *b)
 		add(b, "quiet", "1");
 	if (h->timed)
 		add(b, "timed", "1");
+	if (h->json)
+		add(b, "json", "1");
 	if (h->status)
 		add(b, "status", "1");
 	if (h->log_level != LOG_NOTSET)
 		add(b, "log", log_level_name(h->log_level));
 	for (size_t i = 0; i < h->argv.n; i++)
 		add(b, "arg", h->argv.v[i]);
+	for (size_t i = 0; i < h->restore.n; i++)
+		add(b, "restore", h->restore.v[i]);
 	buf_addc(b, '\0');
 	return buf_ok(b) ? 0 : -ENOMEM;
 }
@@ -53,7 +57,8 @@ static int take(struct launch_head *h, const char *key, const char *value)
 {
 	if (strcmp(key, "mode") == 0)
 		h->mode = strcmp(value, "adopt") == 0 ? LAUNCH_ADOPT :
-			  strcmp(value, "explain") == 0 ? LAUNCH_EXPLAIN : LAUNCH_START;
+			  strcmp(value, "explain") == 0 ? LAUNCH_EXPLAIN :
+			  strcmp(value, "restore") == 0 ? LAUNCH_RESTORE : LAUNCH_START;
 	else if (strcmp(key, "name") == 0)
 		return str_set(&h->name, value);
 	else if (strcmp(key, "lxcpath") == 0)
@@ -72,12 +77,16 @@ static int take(struct launch_head *h, const char *key, const char *value)
 		h->quiet = true;
 	else if (strcmp(key, "timed") == 0)
 		h->timed = true;
+	else if (strcmp(key, "json") == 0)
+		h->json = true;
 	else if (strcmp(key, "status") == 0)
 		h->status = true;
 	else if (strcmp(key, "log") == 0)
 		return log_level_parse(value, &h->log_level);
 	else if (strcmp(key, "arg") == 0)
 		return strv_add(&h->argv, value);
+	else if (strcmp(key, "restore") == 0)
+		return strv_add(&h->restore, value);
 	return 0;
 }
 
@@ -121,5 +130,6 @@ void launch_head_done(struct launch_head *h)
 	free(h->name);
 	free(h->lxcpath);
 	strv_done(&h->argv);
+	strv_done(&h->restore);
 	*h = (struct launch_head){ 0 };
 }

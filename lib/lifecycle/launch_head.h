@@ -9,15 +9,17 @@
 #include "base/err.h"
 #include "base/strv.h"
 
-enum launch_mode { LAUNCH_START, LAUNCH_EXPLAIN, LAUNCH_ADOPT };
+enum launch_mode { LAUNCH_START, LAUNCH_EXPLAIN, LAUNCH_ADOPT, LAUNCH_RESTORE };
 
 struct launch_head {
 	enum launch_mode mode;
 	bool foreground, application, close_fds, quiet, timed;
+	bool json;			/* LAUNCH_EXPLAIN: the plan as JSON */
 	bool status;			/* a status socket is there; else errors go to stderr */
 	int log_level;			/* of the log file on SUPERVISE_LOG_FD; LOG_NOTSET: there is none */
 	char *prog, *pidfile, *name, *lxcpath;
 	struct strv argv;
+	struct strv restore;		/* criu_restore_command's, for LAUNCH_RESTORE */
 };
 
 int launch_head_write(const struct launch_head *h, struct buf *b);

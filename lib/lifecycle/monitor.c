@@ -85,6 +85,8 @@ int monitor_save(struct run *r, struct err **e)
 	s.all_flags = r->all_flags;
 	s.exit_status = r->exit_status;
 	s.application = r->application;
+	s.oom_kills = r->oom_kills;
+	s.stopper = r->stopper;
 	s.error = r->error_line;
 	if (io_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof(boot)) > 0)
 		s.boot_id = boot;
@@ -267,6 +269,40 @@ int monitor_wait(struct run *r, int fd, int other, unsigned limit_ms)
 	if (m->cancelled)
 		return -ECANCELED;
 	return rc == 3 ? -ETIMEDOUT : rc > 0 ? rc - 1 : rc;
+}
+
+void monitor_note_stopper(struct run *r, const char *how, uid_t uid, pid_t pid)
+{
+	char path[64], command[64] = "";
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	(void)io_read_line(AT_FDCWD, path, command, sizeof(command));
+	free(r->stopper);
+	if (asprintf(&r->stopper, "%s %u %d %s", how, uid, pid, command) < 0)
+		r->stopper = NULL;
+	(void)monitor_save(r, NULL);
+}
+
+/* "oom_kill N" of the file that counts them. */
+static bool read_oom_kills(struct run *r, const char *file, uint64_t *ret)
+{
+	auto_buf struct buf b = BUF_INIT(65536);
+	const char *at;
+
+	if (!r->cgroups || cgroup_get(r->cgroups, file, &b, NULL) < 0)
+		return false;
+	for (at = strstr(buf_str(&b), "oom_kill "); at; at = strstr(at + 1, "oom_kill "))
+		if (at == buf_str(&b) || at[-1] == '\n') {
+			*ret = strtoull(at + strlen("oom_kill "), NULL, 10);
+			return true;
+		}
+	return false;
+}
+
+void monitor_count_oom_kills(struct run *r)
+{
+	if (!read_oom_kills(r, "memory.events", &r->oom_kills))
+		(void)read_oom_kills(r, "memory.oom_control", &r->oom_kills);
 }
 
 int monitor_stop(struct monitor *m, struct err **e)

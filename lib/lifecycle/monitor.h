@@ -51,5 +51,9 @@ int monitor_open_proxy(struct run *r, struct err **e);
 int monitor_add_listener(struct run *r, int listener, struct err **e);
 /* struct run's wait. */
 int monitor_wait(struct run *r, int fd, int other, unsigned limit_ms);
+/* Records who wants the container to end: how ("request", "signal"), and which process. */
+void monitor_note_stopper(struct run *r, const char *how, uid_t uid, pid_t pid);
+/* Reads from the cgroup, which must still be there, how many processes the kernel has killed for want of memory. */
+void monitor_count_oom_kills(struct run *r);
 /* Sends init the signal that stops it at once, and thaws it; before init exists: calls the start off. */
 int monitor_stop(struct monitor *m, struct err **e);

@@ -12,3 +12,5 @@ int plan_make(struct run *r, struct err **e);
 int plan_devices(struct run *r, struct err **e);
 /* The plan in words: identity, namespaces, ids, root, mounts, network, cgroups, security. */
 void plan_explain(const struct run *r, struct buf *out);
+/* The same as one JSON object (lxcext_explain_json). */
+void plan_json(const struct run *r, struct buf *out);

@@ -70,6 +70,7 @@ void run_free(struct run *r)
 	free(r->rundir);
 	free(r->error_line);
 	free(r->timing);
+	free(r->stopper);
 	log_done(&r->log);
 	conf_free(r->conf);
 	free(r);

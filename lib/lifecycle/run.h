@@ -101,6 +101,8 @@ struct run {
 	bool reboot;			/* init asked for it */
 	int exit_status;		/* wait status of init; -1 unknown */
 	bool adopted;
+	uint64_t oom_kills;		/* processes that the kernel killed for want of memory */
+	char *stopper;			/* who asked for the end: "HOW UID PID COMMAND", see instance.h; NULL: nobody */
 	char *error_line;		/* what made the last start fail */
 	bool timed;			/* how long each step takes is wanted */
 	char *timing;			/* seq_timing of the start */

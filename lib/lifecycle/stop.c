@@ -125,6 +125,7 @@ void stop_run(struct monitor *m)
 	freeze_cancel(m);
 	m->ending = true; /* hooks at the end have a limit; a stop request cannot call them off */
 	m->cancelled = false;
+	monitor_count_oom_kills(r);
 	monitor_tell_exit(r);
 	loop_remove(m->net_source);
 	m->net_source = NULL;

@@ -39,6 +39,7 @@
 #include "lifecycle/launch_head.h"
 #include "lifecycle/monitor.h"
 #include "lifecycle/plan.h"
+#include "lifecycle/restore.h"
 #include "lifecycle/start.h"
 #include "lifecycle/stop.h"
 
@@ -256,8 +257,9 @@ static int on_init_end(struct loop *l, struct source *src, uint32_t events, void
 	return 0;
 }
 
-static void forward(struct monitor *m, int sig)
+static void forward(struct monitor *m, const struct signalfd_siginfo *si)
 {
+	int sig = (int)si->ssi_signo;
 	struct run *r = m->r;
 
 	if (r->state == STATE_STARTING) {
@@ -265,6 +267,8 @@ static void forward(struct monitor *m, int sig)
 			(void)monitor_stop(m, NULL);
 		return;
 	}
+	if (sig == SIGTERM || sig == SIGINT || sig == SIGHUP || sig == SIGQUIT || sig == SIGPWR)
+		monitor_note_stopper(r, "signal", si->ssi_uid, (pid_t)si->ssi_pid);
 	if (r->init_pidfd >= 0 && !m->ending)
 		(void)proc_pidfd_send(r->init_pidfd, sig == SIGHUP ? SIGTERM : sig);
 }
@@ -281,7 +285,7 @@ static int on_signal(struct loop *l, struct source *src, uint32_t events, void *
 			(void)tty_copy_winsize(0, m->r->console.ptx);
 		else if (sig != SIGWINCH && sig != SIGCHLD && sig != SIGPIPE && sig != SIGTSTP && sig != SIGTTIN &&
 			 sig != SIGTTOU && sig != SIGCONT && sig != SIGURG)
-			forward(m, sig);
+			forward(m, &si);
 	}
 	return 0;
 }
@@ -452,7 +456,11 @@ static bool live(struct supervisor *s, int *ret)
 {
 	struct err *e = NULL;
 	struct run *r = s->m.r;
-	int rc = start_run(r, &e), status;
+	int rc, status;
+
+	rc = s->head.mode == LAUNCH_RESTORE ? restore_run(r, &s->head.restore, &e) : start_run(r, &e);
+	/* Only its first life comes from the checkpoint. */
+	s->head.mode = LAUNCH_START;
 
 	if (rc < 0) {
 		explain_death(r, rc, &e);
@@ -636,9 +644,13 @@ static int explain(struct supervisor *s)
 
 	if (rc < 0)
 		return report(s, e, 1);
-	plan_explain(s->m.r, &out);
-	buf_adds(&out, "\nsteps of the start:\n");
-	start_explain(s->m.r, &out);
+	if (s->head.json) {
+		plan_json(s->m.r, &out);
+	} else {
+		plan_explain(s->m.r, &out);
+		buf_adds(&out, "\nsteps of the start:\n");
+		start_explain(s->m.r, &out);
+	}
 	tell_text(s, out.p, out.len);
 	return 0;
 }

@@ -60,6 +60,44 @@ extern bool lxcext_start_timed(struct lxc_container *c, int useinit, char *const
  * the container would not start. */
 extern char *lxcext_explain(struct lxc_container *c, int useinit, char *const argv[]);
 
+/* The same as a JSON object: name, lxcpath, init, root, namespaces, ids, mounts, networks, cgroup, profile, each with
+ * the file and line that it comes from where there is one. "version" is 1. free() it. */
+extern char *lxcext_explain_json(struct lxc_container *c, int useinit, char *const argv[]);
+
+/* The last error as lxcext_print_error prints it, and as a JSON object with message, id, remedy and the chain. free()
+ * it; NULL when nothing has failed. c == NULL as for lxcext_last_error. */
+extern char *lxcext_error_text(struct lxc_container *c, bool verbose);
+extern char *lxcext_error_json(struct lxc_container *c);
+
+enum lxcext_end_by {
+	LXCEXT_END_UNKNOWN,		/* it runs, or how it ended was not seen */
+	LXCEXT_END_ITSELF,		/* its init ended without being asked to */
+	LXCEXT_END_REQUEST,		/* somebody called stop() or shutdown() */
+	LXCEXT_END_SIGNAL,		/* somebody sent its monitor a signal */
+};
+struct lxcext_end {
+	int status;			/* wait status of init, -1 when unknown */
+	int by;				/* enum lxcext_end_by: who asked for the end */
+	unsigned uid;			/* of that process, for REQUEST and SIGNAL */
+	int pid;
+	char command[64];		/* its name, as ps shows it */
+	unsigned long long oom_kills;	/* processes of the run that the kernel killed for want of memory */
+};
+/* How the last run ended, and who wanted it to. size is sizeof(*ret). 0, or a negative errno when nothing is recorded. */
+extern int lxcext_last_end(struct lxc_container *c, struct lxcext_end *ret, size_t size);
+
+/* A descriptor for poll that becomes readable whenever the container's state changes, from one run to the next;
+ * close() it. lxcext_state_read empties it and returns the state that the container is in then, as state(). Not for
+ * containers that LXC's own monitors run. A negative errno on failure. */
+extern int lxcext_state_fd(struct lxc_container *c);
+extern const char *lxcext_state_read(struct lxc_container *c, int fd);
+
+/* Waits until the running container is ready: what is "network" (an address that reaches beyond the link), "port:N"
+ * (something inside listens on TCP port N), "command:COMMAND" (sh -c COMMAND inside exits with 0) or "init" (its init
+ * says that it has started everything; systemd does). timeout in seconds, -1: without limit. 0, -ETIMEDOUT, or another
+ * negative errno when it cannot become ready (it stopped, say). */
+extern int lxcext_wait_ready(struct lxc_container *c, const char *what, int timeout);
+
 /* How the last run ended. *ret_status: wait status of init, -1 when unknown. *ret_error: the
  * one-line error of a failed start, NULL if it did not fail; free() it. Both may be NULL. 0, or a
  * negative errno when nothing is recorded. */

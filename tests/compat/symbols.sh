@@ -49,7 +49,14 @@ lxcext_error_id@@LXCEXT_1
 lxcext_events_next@@LXCEXT_1
 lxcext_events_open@@LXCEXT_1
 lxcext_events_quit@@LXCEXT_1
+lxcext_error_json@@LXCEXT_1
+lxcext_error_text@@LXCEXT_1
 lxcext_explain@@LXCEXT_1
+lxcext_explain_json@@LXCEXT_1
+lxcext_last_end@@LXCEXT_1
+lxcext_state_fd@@LXCEXT_1
+lxcext_state_read@@LXCEXT_1
+lxcext_wait_ready@@LXCEXT_1
 lxcext_last_error@@LXCEXT_1
 lxcext_last_exit@@LXCEXT_1
 lxcext_print_error@@LXCEXT_1

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* extra - what <lxc/lxcext.h> adds, on a real container: one line "ok TEXT" or "bad TEXT" per fact.
+ *
+ *	extra LXCPATH NAME
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <lxc/lxccontainer.h>
+#include <lxc/lxcext.h>
+
+static void fact(int good, const char *text)
+{
+	printf("%s\t%s\n", good ? "ok" : "bad", text);
+	fflush(stdout);
+}
+
+/* True when fd is readable within two seconds, again and again until the state is the one. */
+static int sees(struct lxc_container *c, int fd, const char *state)
+{
+	for (int i = 0; i < 50; i++) {
+		struct pollfd p = { fd, POLLIN, 0 };
+
+		if (poll(&p, 1, 10000) != 1)
+			return 0;
+		if (strcmp(lxcext_state_read(c, fd), state) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+static int has(const char *text, const char *part)
+{
+	if (text && strstr(text, part))
+		return 1;
+	fprintf(stderr, "no '%s' in: %s\n", part, text ? text : "(null)");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct lxc_container *c;
+	struct lxcext_end end;
+	char *text, word[] = "bad\"key";
+	int fd;
+
+	if (argc != 3 || !(c = lxc_container_new(argv[2], argv[1])))
+		return 2;
+	fact(!lxcext_error_text(c, false) && !lxcext_error_json(c), "nothing has failed yet");
+	c->set_config_item(c, word, "1");
+	text = lxcext_error_json(c);
+	fact(has(text, "\"version\":1") && has(text, "\"chain\":[{") && has(text, "bad\\\"key") && has(text, "\"id\":\"unknown-key\""),
+	     "the error chain as JSON");
+	free(text);
+	text = lxcext_error_text(c, false);
+	fact(has(text, "bad\"key"), "the error as text");
+	free(text);
+
+	text = lxcext_explain_json(c, 0, NULL);
+	fact(has(text, "\"version\":1") && has(text, argv[2]) && has(text, "\"root\":{\"type\":\"dir\"") && has(text, "\"namespaces\":[") &&
+		     has(text, "/config:") && strcmp(c->state(c), "STOPPED") == 0,
+	     "the plan as JSON, without starting");
+	free(text);
+
+	fd = lxcext_state_fd(c);
+	fact(fd >= 0, "a descriptor for the state of a container that never ran");
+	fact(c->start(c, 0, NULL), "it starts");
+	fact(sees(c, fd, "RUNNING"), "the descriptor tells that it runs");
+	fact(c->freeze(c) && sees(c, fd, "FROZEN"), "and that it is frozen");
+	fact(c->unfreeze(c) && sees(c, fd, "RUNNING"), "and that it is not any more");
+
+	fact(lxcext_wait_ready(c, "nonsense", 0) == -EINVAL && strcmp(lxcext_error_id(c), "ready-condition-bad") == 0,
+	     "a condition that is none is refused");
+	fact(lxcext_wait_ready(c, "port:0", 0) == -EINVAL, "and a port that is none");
+	fact(lxcext_wait_ready(c, "command:", 0) == -EINVAL, "and no command");
+	fact(lxcext_wait_ready(c, "command:test -e /tmp/now", 0) == -ETIMEDOUT, "a command that fails is not ready");
+	c->attach_run_waitl(c, NULL, "touch", "touch", "/tmp/now", NULL);
+	fact(lxcext_wait_ready(c, "command:test -e /tmp/now", 20) == 0, "one that succeeds is");
+	fact(lxcext_wait_ready(c, "port:7777", 0) == -ETIMEDOUT, "a port that nothing listens on is not ready");
+	c->attach_run_waitl(c, NULL, "sh", "sh", "-c", "nc -l -p 7777 >/dev/null 2>&1 </dev/null & exit 0", NULL);
+	fact(lxcext_wait_ready(c, "port:7777", 20) == 0, "one that something listens on is");
+	fact(lxcext_wait_ready(c, "network", 20) == 0, "it has an address");
+	fact(lxcext_wait_ready(c, "init", 20) == -ENOTSUP && strcmp(lxcext_error_id(c), "init-not-telling") == 0,
+	     "busybox's init does not tell when it is ready");
+
+	fact(c->stop(c) && sees(c, fd, "STOPPED"), "the descriptor tells that it stopped");
+	memset(&end, 0xff, sizeof(end));
+	fact(lxcext_last_end(c, &end, sizeof(end)) == 0 && WIFSIGNALED(end.status) && WTERMSIG(end.status) == SIGKILL,
+	     "how it ended is known");
+	fact(end.by == LXCEXT_END_REQUEST && end.uid == geteuid() && end.pid == getpid() && strcmp(end.command, "extra") == 0,
+	     "and who asked for it");
+	fact(end.oom_kills == 0, "and that the kernel killed nothing for want of memory");
+	fact(lxcext_wait_ready(c, "network", 20) == -ECONNREFUSED, "a stopped container does not become ready");
+
+	fact(c->startl(c, 0, "/bin/sh", "-c", "exit 3", NULL) || 1, "a start whose init ends at once");
+	c->wait(c, "STOPPED", 20);
+	fact(lxcext_last_end(c, &end, sizeof(end)) == 0 && WIFEXITED(end.status) && WEXITSTATUS(end.status) == 3 &&
+		     end.by == LXCEXT_END_ITSELF,
+	     "it ended by itself, with its status");
+	fact(c->start(c, 0, NULL) && sees(c, fd, "RUNNING"), "the descriptor is good for the next run");
+	fact(lxcext_wait_ready(c, "command:test -e /dev/log", 30) == 0 && c->shutdown(c, 30), "it shuts down");
+	fact(lxcext_last_end(c, &end, sizeof(end)) == 0 && end.by == LXCEXT_END_REQUEST && end.pid == getpid(),
+	     "who asked for the shutdown is known");
+
+	/* 16 MiB are enough for sh, and not for what it wants: the kernel kills it. */
+	if (c->set_config_item(c, "lxc.cgroup2.memory.max", "16M") && c->set_config_item(c, "lxc.cgroup.memory.limit_in_bytes", "16M") &&
+	    c->startl(c, 0, "/bin/sh", "-c", "head -c 100m /dev/zero | tail >/dev/null; exit 0", NULL)) {
+		c->wait(c, "STOPPED", 60);
+		fact(lxcext_last_end(c, &end, sizeof(end)) == 0 && end.oom_kills > 0, "what the kernel killed for want of memory is counted");
+	} else {
+		fact(0, "a container with little memory starts");
+	}
+	close(fd);
+	lxc_container_put(c);
+	return 0;
+}

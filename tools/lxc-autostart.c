@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "autostart-user.h"
 #include "base/cleanup.h"
 #include "base/num.h"
 #include "common/jsonout.h"
@@ -19,7 +20,7 @@
 #define JOBS_MAX 64
 
 struct autostart {
-	bool kill, shutdown, reboot, list, all, ignore_auto, as_json;
+	bool kill, shutdown, reboot, list, all, ignore_auto, as_json, enable, disable;
 	struct strv groups;	/* "": containers without a group */
 	int timeout, jobs;
 	unsigned tried, failed;
@@ -95,6 +96,12 @@ static int option(struct tool *t, int key, const char *value)
 		return tool_number(t, "--timeout (-t)", value, -1, &a->timeout);
 	case KEY_JOBS:
 		return tool_number(t, "--jobs (-j)", value, 1, &a->jobs);
+	case KEY_ENABLE:
+		a->enable = true;
+		break;
+	case KEY_DISABLE:
+		a->disable = true;
+		break;
 	case KEY_NONE:
 		break;
 	}
@@ -313,7 +320,7 @@ int main(int argc, char *argv[])
 	int r;
 
 	if (tool_begin(&t, &def, &a, argc, argv, &r))
-		r = run(&t, &a);
+		r = a.enable || a.disable ? autostart_user(&t, a.enable) : run(&t, &a);
 	strv_done(&a.groups);
 	return r;
 }

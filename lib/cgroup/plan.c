@@ -207,7 +207,7 @@ static int plan_names(struct cgroups *g, const struct conf *c, struct err **e)
 	return 0;
 }
 
-/* A monitor that plans again (reboot) with lxc.cgroup.relative finds itself in its own cgroup: the
+/* A monitor that plans again (reboot) with lxc.cgroup.relative, or as an ordinary user, finds itself in its own cgroup: the
  * base is what is above. */
 static void strip_own(struct cgroups *g)
 {
@@ -302,7 +302,7 @@ int cgroup_plan(const struct conf *c, struct log *l, struct cgroups **ret, struc
 		r = devices_plan(g, c, e);
 	if (r < 0)
 		return err_wrap(e, r, "planning cgroups");
-	if (c->cgroup_relative.v)
+	if (c->cgroup_relative.v || geteuid() != 0)
 		strip_own(g);
 	warn_unusable(g);
 	*ret = take_ptr(g);

@@ -248,6 +248,8 @@ const char *net_helper_name(const struct net_run *n)
 
 enum conf_net_type net_for_caller(char **ret_link)
 {
-	*ret_link = NULL;
+	*ret_link = helper_bridge();
+	if (*ret_link)
+		return NET_VETH;
 	return user_is_possible() ? NET_USER : NET_EMPTY;
 }

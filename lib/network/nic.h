@@ -56,6 +56,7 @@ struct nic {
 	uint64_t helper_start;		/* with the pid it names one process */
 	int helper_fd, helper_log;	/* pidfd; what it says */
 	bool helper_is_child;
+	bool by_helper;			/* veth: lxc-user-nic makes it */
 	bool made;			/* there is something to undo */
 	bool proxied;			/* l2proxy entries were added */
 	bool script_ran;		/* script.up succeeded, script.down is due */
@@ -124,6 +125,12 @@ int phys_plan(struct net_run *n, struct nic *i, struct netlink *nl, struct err *
 int phys_create(struct net_run *n, struct nic *i, struct netlink *nl, const struct nic_target *t,
 		struct err **e);
 void phys_undo(struct net_run *n, struct nic *i, struct netlink *nl, int netns_fd);
+
+/* helper.c: a veth device through lxc-user-nic. */
+int helper_plan(struct nic *i, struct err **e);
+int helper_create(struct net_run *n, struct nic *i, const struct nic_target *t, struct err **e);
+/* A bridge that the caller may use (new); NULL: none. */
+char *helper_bridge(void);
 
 /* user.c */
 bool user_is_possible(void);

@@ -243,7 +243,11 @@ int plan_common(struct net_run *n, struct nic *i, struct netlink *nl, struct err
 {
 	int r = 0;
 
-	if (i->type->has_device && !net_is_privileged())
+	if (i->conf->type == NET_VETH && !net_is_privileged()) {
+		r = helper_plan(i, e);
+		if (r < 0)
+			return r;
+	} else if (i->type->has_device && !net_is_privileged())
 		return nic_fault(e, err_net_not_privileged(e, i->type->word), i, "type", i->conf->at);
 	r = plan_link(i, nl, e);
 	if (r == 0)

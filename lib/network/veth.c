@@ -310,9 +310,9 @@ static int set_up_host_end(struct net_run *n, struct nic *i, struct netlink *nl,
 int veth_create(struct net_run *n, struct nic *i, struct netlink *nl, const struct nic_target *t,
 		struct err **e)
 {
-	int r = make_pair(i, nl, t->netns_fd, e);
+	int r = i->by_helper ? helper_create(n, i, t, e) : make_pair(i, nl, t->netns_fd, e);
 
-	return r < 0 ? r : set_up_host_end(n, i, nl, e);
+	return r < 0 || i->by_helper ? r : set_up_host_end(n, i, nl, e);
 }
 
 void veth_undo(struct net_run *n, struct nic *i, struct netlink *nl, int netns_fd)
@@ -322,6 +322,9 @@ void veth_undo(struct net_run *n, struct nic *i, struct netlink *nl, int netns_f
 
 	if (i->ovs)
 		ovs_detach(n, i);
+	/* An ordinary user's goes with the container's namespace. */
+	if (i->by_helper)
+		return;
 	/* The number alone could by now be another device's, the name alone too. */
 	if (nl->fd < 0 || link_get_index(nl, i->host_index, &l, NULL) < 0 || !STREQ(l.kind, "veth") ||
 	    !STREQ(l.name, i->host))

@@ -103,6 +103,23 @@ is "$(pastas)" "" "with its network"
 kill "$(cat "$scratch/dns.pid")"
 umount /etc/resolv.conf
 
+# ---- at boot
+
+succeeds "autostart is enabled by one command" as alice lxc-autostart --enable
+like "$out" "made /home/alice/.config/systemd/user/lxc-user.service" "... which says what it made"
+like "$out" "lingering" "... and what boot needs"
+ok "the unit starts them" grep -q "^ExecStart=$TIFFIN_INST/bin/lxc-autostart -a" \
+	/home/alice/.config/systemd/user/default.target.wants/lxc-user.service
+succeeds "twice does no harm" as alice lxc-autostart --enable
+echo "lxc.start.auto = 1" >>"$home/$n/config"
+succeeds "what the unit runs" as alice lxc-autostart -a
+ok "starts the container" state_is RUNNING
+succeeds "and stops it" as alice lxc-autostart -k -a -A
+ok "which has stopped" state_is STOPPED
+succeeds "it is disabled by another" as alice lxc-autostart --disable
+is "$(find /home/alice/.config/systemd -type f -o -type l)" "" "... which leaves nothing"
+fails 1 "for root there is lxc.service" lxc-autostart --enable
+
 # ---- others
 
 succeeds "it starts again" as alice lxc-start -n "$n"

@@ -90,7 +90,7 @@ static int check_state(struct call *k, unsigned cmd, int *ret)
 	if (cmd == MIGRATE_RESTORE && state != STATE_STOPPED)
 		return err_restore_running(&k->e, k->name);
 	if (cmd != MIGRATE_RESTORE && state == STATE_STOPPED)
-		return err_not_running(&k->e, k->name);
+		return err_not_running(&k->e, k->name, k->lxcpath);
 	*ret = FAILED;
 	return 0;
 }

@@ -91,7 +91,7 @@ static int start_conf(struct creation *m)
 		return r;
 	if (!def)
 		return err_set(&k->e, ENOENT, NULL, "lxc.default_config has no value");
-	if (geteuid() != 0 && !exists(def))
+	if (geteuid() != 0 && access(def, F_OK) < 0)
 		return first_use_conf(k, &m->conf);
 	r = call_read_conf(k, def, &m->conf);
 	return err_wrap(&k->e, r, "reading the default configuration");

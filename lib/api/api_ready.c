@@ -84,7 +84,7 @@ static int run_quietly(struct call *k, const char *const argv[], int *ret_code)
 	o.env_policy = LXC_ATTACH_CLEAR_ENV;
 	status = k->c->attach_run_wait(k->c, &o, argv[0], argv);
 	if (status < 0)
-		return err_not_running(&k->e, k->name);
+		return err_not_running(&k->e, k->name, k->lxcpath);
 	*ret_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	return 0;
 }

@@ -32,7 +32,8 @@ shift
 	case " \$*" in
 	*' net:/proc/'*) p=\${*##*net:}; [ ! -e "\${p%% *}" ] || echo 'the namespace is there' ;;
 	esac
-} >$t/calls/\$kind
+} >$t/calls/.\$kind
+mv $t/calls/.\$kind $t/calls/\$kind
 END
 chmod 755 "$t/hook"
 

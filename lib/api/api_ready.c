@@ -51,10 +51,22 @@ static int is_listening(pid_t pid, const char *table, unsigned port)
 	(void)snprintf(path, sizeof(path), "/proc/%d/net/%s", pid, table);
 	f = fopen(path, "re");
 	while (f && getline(&line, &size, f) > 0) {
-		unsigned local, state;
+		/* "  0: ADDRESS:PORT ADDRESS:PORT STATE ..." */
+		char *word, *save = line, *at;
+		uint64_t local = 0, state = 0;
+		const char *rest;
 
-		if (sscanf(line, " %*u: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x", &local, &state) == 2 && local == port &&
-		    state == LISTENING)
+		for (unsigned i = 0; i < 4 && (word = strsep(&save, " "));) {
+			if (!*word)
+				continue;
+			at = i == 1 ? strrchr(word, ':') : NULL;
+			if (at)
+				(void)num_prefix(at + 1, 16, UINT16_MAX, &local, &rest);
+			if (i == 3)
+				(void)num_prefix(word, 16, UINT8_MAX, &state, &rest);
+			i++;
+		}
+		if (local == port && state == LISTENING)
 			return 1;
 	}
 	return 0;

@@ -8,6 +8,8 @@
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "base/num.h"
+#include "base/str.h"
 #include "globals.h"
 #include "handle.h"
 #include "lxc/lxcext.h"
@@ -79,16 +81,17 @@ attr_public char *lxcext_error_json(struct lxc_container *c)
 /* "request UID PID COMMAND" of the state file. */
 static void take_stopper(const char *text, struct lxcext_end *ret)
 {
-	char how[16], command[64] = "";
-	unsigned uid;
-	int pid;
+	const char *uid_at = strchr(text, ' '), *pid_at, *rest;
+	uint64_t uid, pid;
 
-	if (sscanf(text, "%15s %u %d %63[^\n]", how, &uid, &pid, command) < 3)
+	if (!uid_at || num_prefix(uid_at + 1, 10, UINT32_MAX, &uid, &pid_at) < 0 || *pid_at != ' ' ||
+	    num_prefix(pid_at + 1, 10, INT32_MAX, &pid, &rest) < 0)
 		return;
-	ret->by = strcmp(how, "signal") == 0 ? LXCEXT_END_SIGNAL : LXCEXT_END_REQUEST;
-	ret->uid = uid;
-	ret->pid = pid;
-	memcpy(ret->command, command, sizeof(ret->command));
+	ret->by = str_after(text, "signal ") ? LXCEXT_END_SIGNAL : LXCEXT_END_REQUEST;
+	ret->uid = (uid_t)uid;
+	ret->pid = (pid_t)pid;
+	if (*rest == ' ')
+		(void)snprintf(ret->command, sizeof(ret->command), "%.*s", (int)strcspn(rest + 1, "\n"), rest + 1);
 }
 
 attr_public int lxcext_last_end(struct lxc_container *c, struct lxcext_end *ret, size_t size)

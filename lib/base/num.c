@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 int num_u64(const char *s, int base, uint64_t max, uint64_t *ret)
 {
@@ -87,4 +88,19 @@ int num_id(const char *s, uint32_t *ret)
 	if (r == 0)
 		*ret = (uint32_t)v;
 	return r;
+}
+
+int num_prefix(const char *text, int base, uint64_t max, uint64_t *ret, const char **rest)
+{
+	size_t n = strspn(text, base == 16 ? "0123456789abcdefABCDEF" : "0123456789");
+	char digits[32];
+
+	if (n == 0)
+		return -EINVAL;
+	if (n >= sizeof(digits))
+		return -ERANGE;
+	memcpy(digits, text, n);
+	digits[n] = '\0';
+	*rest = text + n;
+	return num_u64(digits, base, max, ret);
 }

@@ -9,6 +9,9 @@
 int num_u64(const char *s, int base, uint64_t max, uint64_t *ret);
 int num_i64(const char *s, int base, int64_t min, int64_t max, int64_t *ret);
 int num_uint(const char *s, int base, unsigned *ret);
+/* The number that text begins with, in decimal (10) or hexadecimal (16) digits; *rest: what follows it. 0, or
+ * -EINVAL when no digit is there, -ERANGE. */
+int num_prefix(const char *text, int base, uint64_t max, uint64_t *ret, const char **rest);
 int num_int(const char *s, int base, int *ret);
 /* Decimal; 1 to the largest pid_t. */
 int num_pid(const char *s, pid_t *ret);

@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/path.h"
+#include "base/num.h"
 #include "base/str.h"
 #include "kernel/spawn.h"
 
@@ -50,7 +51,9 @@ static int ask_version(const char *program, unsigned *ret, struct err **e)
 	auto_buf struct buf out = BUF_INIT(OUTPUT_MAX);
 	char *const argv[] = { (char *)(uintptr_t)program, (char *)(uintptr_t)"--version", NULL };
 	struct spawn s = SPAWN_INIT;
-	unsigned major, minor = 0;
+	uint64_t first, second = 0;
+	unsigned major, minor;
+	const char *rest;
 	const char *at;
 	int status, r;
 
@@ -61,8 +64,12 @@ static int ask_version(const char *program, unsigned *ret, struct err **e)
 	if (r < 0)
 		return r;
 	at = strstr(buf_str(&out), "Version: ");
-	if (!at || sscanf(at, "Version: %u.%u", &major, &minor) < 1)
+	if (!at || num_prefix(at + strlen("Version: "), 10, 9999, &first, &rest) < 0)
 		return err_set(e, EPROTO, NULL, "%s does not say which version it is", program);
+	if (*rest == '.')
+		(void)num_prefix(rest + 1, 10, 9999, &second, &rest);
+	major = (unsigned)first;
+	minor = (unsigned)second;
 	*ret = CRIU_VERSION(major, minor);
 	return *ret < CRIU_VERSION(2U, 0U) ? err_criu_too_old(e, major, minor) : 0;
 }

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/compiler.h"
 #include "base/io.h"
+#include "base/num.h"
 #include "base/str.h"
 #include "kernel/openat.h"
 
@@ -38,9 +39,9 @@ static unsigned version_in(int root_fd, const char *path)
 
 	for (struct dirent *x; d && (x = readdir(d));) {
 		const char *rest = str_after(x->d_name, "libsystemd-shared-");
-		unsigned long v = rest && *rest >= '1' && *rest <= '9' ? strtoul(rest, NULL, 10) : 0;
+		uint64_t v = 0;
 
-		if (v > found && v < 10000)
+		if (rest && num_prefix(rest, 10, 9999, &v, &rest) == 0 && v > found)
 			found = (unsigned)v;
 	}
 	return found;

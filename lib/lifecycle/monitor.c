@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/num.h"
 #include "kernel/proc.h"
 #include "lifecycle/command.h"
 #include "lifecycle/freeze.h"
@@ -292,10 +293,8 @@ static bool read_oom_kills(struct run *r, const char *file, uint64_t *ret)
 	if (!r->cgroups || cgroup_get(r->cgroups, file, &b, NULL) < 0)
 		return false;
 	for (at = strstr(buf_str(&b), "oom_kill "); at; at = strstr(at + 1, "oom_kill "))
-		if (at == buf_str(&b) || at[-1] == '\n') {
-			*ret = strtoull(at + strlen("oom_kill "), NULL, 10);
-			return true;
-		}
+		if (at == buf_str(&b) || at[-1] == '\n')
+			return num_prefix(at + strlen("oom_kill "), 10, UINT64_MAX, ret, &at) == 0;
 	return false;
 }
 

@@ -73,7 +73,7 @@ static void say_text(const char *label, const char *v)
 
 		for (int i = 0; i < 3 && !done; i++)
 			if (strncmp(v, from[i], strlen(from[i])) == 0) {
-				n += (size_t)sprintf(out + n, "%s", to[i]);
+				n += (size_t)snprintf(out + n, sizeof(out) - n, "%s", to[i]);
 				v += strlen(from[i]);
 				done = true;
 			}
@@ -98,10 +98,10 @@ static void say_list(const char *label, char **list)
 	}
 	for (char **p = list; *p; p++) {
 		if (strncmp(*p, "fe80:", 5) == 0)
-			strcat(text, "LINKLOCAL");
+			strncat(text, "LINKLOCAL", 200);
 		else
 			strncat(text, *p, 200);
-		strcat(text, " ");
+		strncat(text, " ", 2);
 		free(*p);
 	}
 	free(list);
@@ -497,7 +497,7 @@ static void matrix(struct lxc_container *c, const char *state)
 	say_list(at("get_ips nonsense", state), list);
 	memset(value, 0, sizeof(value));
 	r = c->get_cgroup_item(c, "pids.max", value, sizeof(value));
-	say(at("get_cgroup_item", state), "%d %s", r, r > 0 ? strtok(value, "\n") : "");
+	say(at("get_cgroup_item", state), "%d %s", r, r > 0 ? (value[strcspn(value, "\n")] = '\0', value) : "");
 	say_int(at("get_cgroup_item without a buffer", state), c->get_cgroup_item(c, "pids.max", NULL, 0));
 	say_int(at("get_cgroup_item without a size", state), c->get_cgroup_item(c, "pids.max", value, 0));
 	say_bool(at("get_cgroup_item of nonsense", state), c->get_cgroup_item(c, "pids.nonsense", value, sizeof(value)) < 0);
@@ -868,6 +868,17 @@ static bool inside_test(struct lxc_container *c, const char *test)
 	return c->attach_run_waitl(c, NULL, "sh", "sh", "-c", test, NULL) == 0;
 }
 
+static void ip(char *argv[])
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		(void)execvp(argv[0], argv);
+		_exit(127);
+	}
+	(void)waitpid(pid, NULL, 0);
+}
+
 static void run_time(struct lxc_container *c)
 {
 	uint64_t max = 0;
@@ -884,14 +895,14 @@ static void run_time(struct lxc_container *c)
 	say_bool("device: add a directory", c->add_device_node(c, "/dev", NULL));
 	say_bool("device: remove", c->remove_device_node(c, "/dev/full", NULL));
 	say_bool("device: it is gone", inside_test(c, "test ! -e /dev/full"));
-	system("ip link add walkdummy type veth peer name walkpeer");
+	ip((char *[]){ "ip", "link", "add", "walkdummy", "type", "veth", "peer", "name", "walkpeer", NULL });
 	say_bool("nic: attach", c->attach_interface(c, "walkdummy", "walk0"));
 	say_list("nic: interfaces", c->get_interfaces(c));
 	say_bool("nic: detach", c->detach_interface(c, "walk0", "walkback"));
 	say_bool("nic: it is back", access("/sys/class/net/walkback", F_OK) == 0);
 	say_bool("nic: attach under its own name", c->attach_interface(c, "walkback", NULL));
 	say_bool("nic: detach under its own name", c->detach_interface(c, "walkback", NULL));
-	system("ip link del walkpeer 2>/dev/null");
+	ip((char *[]){ "ip", "link", "del", "walkpeer", NULL });
 	say_int("mount: without a configuration", (bare = handle(""), bare->clear_config(bare), bare->mount(bare, NULL, "/mnt", "tmpfs", 0, NULL, &mnt)));
 	say_int("umount: without a configuration", bare->umount(bare, "/mnt", 0, &mnt));
 	lxc_container_put(bare);

@@ -27,7 +27,7 @@
 #include "lifecycle/server.h"
 
 #define DYING_TIMEOUT_MS 1000
-#define PING_MS 10000		/* how often a monitor that ends a container must show that it lives */
+#define PING_MS 2000		/* how often a monitor that ends a container must show that it lives */
 
 static int timeout_of(const struct target *t)
 {
@@ -587,11 +587,15 @@ int client_config_item(const struct target *t, const char *key, char **ret, stru
 	return 0;
 }
 
-/* Does it still answer? */
+/* Does it still answer? In what is left of the time that any answer may take. */
 static int ping(const struct target *t)
 {
+	struct target rest = *t;
 	struct reply r;
-	int rc = call(t, CMD_GET_STATE, 0, NULL, 0, &r, NULL);
+	int rc;
+
+	rest.timeout_ms = CLIENT_TIMEOUT_MS - PING_MS;
+	rc = call(&rest, CMD_GET_STATE, 0, NULL, 0, &r, NULL);
 
 	if (rc == 0)
 		reply_done(&r);

@@ -200,7 +200,7 @@ static int set_net(struct reader *r, struct conf *c, const char *key, const char
 }
 
 /* lxc.pts never limited anything: any number but 0 meant a devpts of the container's own. */
-static const char *real_value(const char *key, const char *value)
+const char *legacy_value(const char *key, const char *value)
 {
 	uint64_t n;
 
@@ -231,5 +231,5 @@ int legacy_assign(struct reader *r, struct conf *c, const char *key, const char 
 	if (!name)
 		return err_no_memory(e);
 	warn_renamed(l, at, key, name);
-	return key_assign(r, c, name, real_value(key, value), at, l, e);
+	return key_assign(r, c, name, legacy_value(key, value), at, l, e);
 }

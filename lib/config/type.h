@@ -134,5 +134,7 @@ int reader_include(struct reader *r, struct conf *c, const char *path, struct or
  * interface it depends on the interfaces that there are. */
 char *legacy_name(const struct conf *c, const char *key);
 bool legacy_is_key(const char *key);
+/* What the value of an old key means for today's one: value itself, or a constant. */
+const char *legacy_value(const char *key, const char *value);
 int legacy_assign(struct reader *r, struct conf *c, const char *key, const char *value, struct origin at,
 		  struct log *l, struct err **e);

@@ -185,7 +185,7 @@ int conf_set_item(struct conf *c, const char *key, const char *value, struct log
 		/* An old name is saved as today's; only now is it known which interface was meant. */
 		auto_free char *modern = current_key(c, key);
 
-		r = modern ? append_line(c, modern, copy) : -ENOMEM;
+		r = modern ? append_line(c, modern, legacy_value(key, copy)) : -ENOMEM;
 	} else {
 		r = forget(c, name, tell);
 	}

@@ -563,6 +563,8 @@ static void matrix(struct lxc_container *c, const char *state)
 		say_bool(at("rename", state), c->rename(c, "another"));
 		say_bool(at("clone", state), c->clone(c, "another", NULL, 0, NULL, NULL, 0, NULL) != NULL);
 		say_int(at("snapshot", state), c->snapshot(c, NULL));
+		say_text(at("state after snapshot", state), c->state(c));
+		say_bool(at("snapshot_destroy_all", state), c->snapshot_destroy_all(c));
 		say_bool(at("restore", state), c->restore(c, (char *)(uintptr_t)"/no/such/dump", false));
 	} else {
 		say_bool(at("stop", state), c->stop(c));

@@ -37,6 +37,17 @@ static int needed(const struct cgroups *g, const struct hierarchy *h, struct str
 	return 0;
 }
 
+/* Not true of the root of all, which may have both processes and controllers. */
+static bool has_own_processes(int fd)
+{
+	auto_close int procs = faccessat(fd, "cgroup.type", F_OK, 0) == 0 ?
+				       openat(fd, "cgroup.procs", O_RDONLY | O_CLOEXEC) :
+				       -EBADF;
+	char c;
+
+	return procs >= 0 && read(procs, &c, 1) != 0;
+}
+
 /* Turns on what is wanted, available and off. All in one write, which is one step for the kernel;
  * if it refuses one it refuses all, so then each by itself. What stays off is not an error here. */
 static int enable_here(int fd, const struct strv *wanted)
@@ -54,6 +65,10 @@ static int enable_here(int fd, const struct strv *wanted)
 	for (size_t i = 0; i < wanted->n; i++)
 		if (strv_has(&available, wanted->v[i]) && !strv_has(&on, wanted->v[i]))
 			buf_addf(&b, "%s+%s", b.len ? " " : "", wanted->v[i]);
+	/* The kernel refuses most controllers where processes are; cpu and pids it would turn on, and make
+	 * the cgroup one of threads, below which no process can be. */
+	if (b.len && has_own_processes(fd))
+		return 0;
 	if (!b.len || io_write_value(fd, "cgroup.subtree_control", buf_str(&b)) == 0)
 		return buf_ok(&b) ? 0 : -ENOMEM;
 	for (size_t i = 0; i < wanted->n; i++) {

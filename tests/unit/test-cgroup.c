@@ -603,6 +603,48 @@ static void device_rules_hold_on_v2(void **state)
 	with_layout(PURE_V2, device_rules);
 }
 
+static void put(int dir, const char *file, const char *text)
+{
+	auto_close int fd = openat(dir, file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	assert_true(fd >= 0);
+	assert_true(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+}
+
+/* Files as the kernel has them: base with processes in it, and in it the container's. */
+static void no_thread_root_is_made(void **state)
+{
+	char dir[] = "/tmp/unit-cgroup.XXXXXX", limit[] = "/base/limit";
+	struct cgroups g = { .fixed_names = false };
+	struct hierarchy h = { .v2 = true, .mount = dir, .base = (char *)"base" };
+	auto_strv struct strv on = { 0 };
+
+	(void)state;
+	assert_true(mkdtemp(dir));
+	auto_close int root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(root >= 0 && mkdirat(root, "base", 0755) == 0 && mkdirat(root, "base/limit", 0755) == 0);
+	auto_close int base = openat(root, "base", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	h.root_fd = root;
+	h.dir[CG_LIMIT].path = limit;
+	put(base, "cgroup.controllers", "cpu pids\n");
+	put(base, "cgroup.subtree_control", "");
+	put(base, "cgroup.type", "domain\n");
+	put(base, "cgroup.procs", "17\n");
+	assert_int_equal(v2_enable(&g, &h, NULL), 0);
+	assert_int_equal(v2_read_words(base, "cgroup.subtree_control", &on), 0);
+	assert_int_equal(on.n, 0);
+	put(base, "cgroup.procs", "");
+	assert_int_equal(v2_enable(&g, &h, NULL), 0);
+	assert_int_equal(v2_read_words(base, "cgroup.subtree_control", &on), 0);
+	assert_int_equal(on.n, 2);
+	for (const char *const *f = (const char *const[]){ "cgroup.controllers", "cgroup.subtree_control", "cgroup.type",
+							   "cgroup.procs", NULL };
+	     *f; f++)
+		assert_true(unlinkat(base, *f, 0) == 0);
+	assert_true(unlinkat(base, "limit", AT_REMOVEDIR) == 0);
+	assert_true(unlinkat(root, "base", AT_REMOVEDIR) == 0 && rmdir(dir) == 0);
+}
+
 static void unwritable(struct conf *c)
 {
 	struct cgroups *g = NULL;
@@ -1201,6 +1243,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_controller_that_does_not_exist_is_named),
 	cmocka_unit_test(device_rules_hold_here),
 	cmocka_unit_test(device_rules_hold_on_v2),
+	cmocka_unit_test(no_thread_root_is_made),
 	cmocka_unit_test(without_a_writable_hierarchy_only_limits_fail),
 	cmocka_unit_test(the_guest_sees_its_own_cgroups),
 	cmocka_unit_test(without_a_namespace_its_own_directories_are_bound),

@@ -21,8 +21,6 @@
 #include "base/table.h"
 #include "cgroup/internal.h"
 
-#define ATTACH_DIR ".lxc"
-
 /* A directory in /proc/self/task per thread, beside "." and "..". */
 static bool is_single_threaded(void)
 {
@@ -163,22 +161,26 @@ void cgroup_clone_begin(struct cgroups *g)
 	}
 }
 
-/* A v2 cgroup that passes controllers on takes no processes: a leaf below it does. New fd. */
+/* A v2 cgroup that passes controllers on takes no processes, and one with processes passes none on: a guest
+ * that is about to do so is not hindered by what is attached, which has a leaf of its own. New fd. */
 static int attach_leaf(const struct hierarchy *h)
 {
 	const struct cg_dir *d = dirs_payload(h);
 	auto_strv struct strv on = { 0 };
-	int r = v2_read_words(d->fd, "cgroup.subtree_control", &on), fd;
+	int fd, why, r;
 
-	if (r < 0)
-		return r;
-	if (!on.n) {
-		fd = openat(d->fd, ".", CG_LEAF_FLAGS);
-		return fd < 0 ? -errno : fd;
-	}
-	if (mkdirat(d->fd, ATTACH_DIR, 0755) < 0 && errno != EEXIST)
-		return -errno;
-	fd = openat(d->fd, ATTACH_DIR, CG_LEAF_FLAGS);
+	if (mkdirat(d->fd, CG_ATTACH_DIR, 0755) == 0 || errno == EEXIST)
+		fd = openat(d->fd, CG_ATTACH_DIR, CG_LEAF_FLAGS);
+	else
+		fd = -1;
+	if (fd >= 0)
+		return fd;
+	why = -errno;
+	/* A guest may forbid cgroups below its own (cgroup.max.descendants). */
+	r = v2_read_words(d->fd, "cgroup.subtree_control", &on);
+	if (r < 0 || on.n)
+		return r < 0 ? r : why;
+	fd = openat(d->fd, ".", CG_LEAF_FLAGS);
 	return fd < 0 ? -errno : fd;
 }
 

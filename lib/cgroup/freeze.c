@@ -18,17 +18,26 @@
 #define KILL_WAIT_MS 5000
 #define STEP_MAX_MS 10
 
+/* The kernel calls a cgroup frozen when its own processes are, whatever those below it do: init is in the one,
+ * what was attached in the other. */
+static int is_so_v2(const struct hierarchy *h, int fd, bool frozen)
+{
+	auto_close int attached = openat(dirs_payload(h)->fd, CG_ATTACH_DIR, CG_LEAF_FLAGS);
+	int r = procs_event(fd, "frozen");
+
+	if (r >= 0 && r == frozen && attached >= 0)
+		r = procs_event(attached, "frozen");
+	return r < 0 ? r : r == frozen;
+}
+
 /* 1: it is so; 0: not yet; -errno. v1's freezer retries only when it is written to again. */
 static int is_so(const struct hierarchy *h, int fd, bool frozen)
 {
 	char state[32];
 	ssize_t n;
 
-	if (h->v2) {
-		int r = procs_event(fd, "frozen");
-
-		return r < 0 ? r : r == frozen;
-	}
+	if (h->v2)
+		return is_so_v2(h, fd, frozen);
 	n = io_read_line(fd, "freezer.state", state, sizeof(state));
 	if (n < 0)
 		return (int)n;

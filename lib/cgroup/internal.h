@@ -41,6 +41,9 @@ static inline const char *dir_at(const struct cg_dir *d)
 	return d->path + 1;
 }
 
+/* Below init's cgroup of v2: where attached processes are. */
+#define CG_ATTACH_DIR ".lxc"
+
 struct hierarchy {
 	bool v2;
 	char *label;		/* "unified", "cpu,cpuacct", "name=systemd" */

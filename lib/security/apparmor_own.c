@@ -4,6 +4,7 @@
 #include "security/apparmor_own.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -26,14 +27,15 @@
 #define PARSER "apparmor_parser"
 #define PARSER_CACHE PATH_CACHE "/apparmor"
 #define PARSER_TIMEOUT_MS 60000
+#define REMOVE "/sys/kernel/security/apparmor/.remove"
 #define NAMESPACES "/sys/kernel/security/apparmor/policy/namespaces/"
+#define PROFILE_TIME 946684800	/* long before any cache */
 #define NAME_MAX_LEN 246	/* what leaves room for the parts of a stacked label */
-#define PROFILE_MAX (1024 * 1024)
 
 struct apparmor_own {
 	char *name, *ns, *label, *text;
 	char *container;	/* LXCPATH/NAME */
-	char *file;		/* name of the file in LXCPATH/NAME/apparmor */
+	char *file;		/* name of the file in LXCPATH/NAME/apparmor: one for each text */
 	const char *search;	/* borrowed; of struct apparmor_host */
 };
 
@@ -102,14 +104,22 @@ static int plan_names(const struct conf *c, const struct apparmor_host *h, struc
 	o->name = apparmor_own_name(c->name, c->lxcpath);
 	if (!o->name)
 		return -ENOMEM;
-	o->file = without_slashes(o->name);
 	o->container = path_join(c->lxcpath, c->name);
 	/* The guest gets a policy of its own where the kernel can stack it below ours. */
 	if (h->stacking && !h->stacked)
 		o->ns = without_slashes(o->name);
 	if (asprintf(&o->label, o->ns ? "%s//&:%s:" : "%s", o->name, o->ns) < 0)
 		o->label = NULL;
-	return o->file && o->container && o->label && (o->ns || !h->stacking || h->stacked) ? 0 : -ENOMEM;
+	return o->container && o->label && (o->ns || !h->stacking || h->stacked) ? 0 : -ENOMEM;
+}
+
+static int name_file(struct apparmor_own *o)
+{
+	auto_free char *base = without_slashes(o->name);
+
+	if (!base || asprintf(&o->file, "%s-%016" PRIx64, base, hash_fnv1a(o->text, strlen(o->text), HASH_FNV1A_INIT)) < 0)
+		o->file = NULL;
+	return o->file ? 0 : -ENOMEM;
 }
 
 int apparmor_own_plan(const struct conf *c, int root, const struct apparmor_host *h, struct log *l,
@@ -135,7 +145,7 @@ int apparmor_own_plan(const struct conf *c, int root, const struct apparmor_host
 	};
 
 	o->text = apparmor_profile_text(&p);
-	if (!o->text) {
+	if (!o->text || name_file(o) < 0) {
 		apparmor_own_free(o);
 		return err_no_memory(e);
 	}
@@ -177,15 +187,16 @@ static int open_dir(const struct apparmor_own *o, struct err **e)
 	return fd < 0 ? err_set(e, errno, NULL, "cannot open %s/apparmor", o->container) : fd;
 }
 
-/* The parser's cache goes by the file's time: an equal file stays as it is. */
+/* The parser's cache goes by the names and times of files: the same text is always as old. Compiling one
+ * takes longer than all the rest of a start. */
 static int write_profile(const struct apparmor_own *o, int dir, struct err **e)
 {
-	auto_free char *old = NULL;
-	auto_close int fd = openat(dir, o->file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	const struct timespec times[2] = { { .tv_sec = PROFILE_TIME }, { .tv_sec = PROFILE_TIME } };
+	int r = io_replace(dir, o->file, o->text, strlen(o->text), 0600, e);
 
-	if (fd >= 0 && io_read_fd(fd, PROFILE_MAX, &old, NULL) == 0 && STREQ(old, o->text))
-		return 0;
-	return io_replace(dir, o->file, o->text, strlen(o->text), 0600, e);
+	if (r == 0)
+		(void)utimensat(dir, o->file, times, AT_SYMLINK_NOFOLLOW);
+	return r;
 }
 
 static int run_parser(const struct apparmor_own *o, const char *flags, struct err **e)
@@ -231,18 +242,31 @@ int apparmor_own_load(struct apparmor_own *o, struct err **e)
 	return 0;
 }
 
+/* All of them: the configuration may be another by now. */
+static void remove_files(const char *path)
+{
+	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *at;
+
+	if (!d)
+		return;
+	fd = -EBADF;
+	while ((at = readdir(d)) != NULL)
+		if (strncmp(at->d_name, "lxc-", 4) == 0)
+			(void)unlinkat(dirfd(d), at->d_name, 0);
+	(void)closedir(d);
+}
+
 void apparmor_own_unload(struct apparmor_own *o)
 {
 	auto_free char *ns = NULL, *dir = NULL;
 
 	if (o->ns && asprintf(&ns, NAMESPACES "%s", o->ns) >= 0)
 		(void)rmdir(ns);
-	(void)run_parser(o, "-RWL", NULL);
+	(void)io_write_value(AT_FDCWD, REMOVE, o->name);
 	if (asprintf(&dir, "%s/apparmor", o->container) < 0)
 		return;
-	auto_close int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	if (fd >= 0)
-		(void)unlinkat(fd, o->file, 0);
+	remove_files(dir);
 	(void)rmdir(dir);
 }

@@ -192,6 +192,8 @@ static void put_bind_rules(struct buf *b, bool new_rules)
 	apparmor_all_except(b, "/dev/", dev, ARRAY_SIZE(dev), "  mount options=(rw, move) ", "{,/,/**},");
 	apparmor_all_except(b, "/", tree, ARRAY_SIZE(tree), "  mount options=(rw, rbind) ", "{,/,/**},");
 
+	/* Parsers before 3.0.9 and 3.1.3 take the rules below for leave to bind everything (CVE-2016-1585). */
+	buf_adds(b, "  deny mount options=(rw, bind) /{,proc/,proc/**,sys/,sys/**,dev/,dev/.lxc/,dev/.lxc/**},\n");
 	/* Making a mount read-only harms nobody. The flags must be listed exactly as they come. */
 	apparmor_all_except(&targets, "/", tree, ARRAY_SIZE(tree), "", "{,/,/**}");
 	apparmor_all_except(&targets, "/dev/", dev, ARRAY_SIZE(dev), "", "{,/,/**}");

@@ -396,7 +396,7 @@ int mount_target_open(int root_fd, const char *target, int create, struct err **
 	if (create == 'd')
 		fd = mkdir_in_root(root_fd, target, 0755);
 	else if (create == 'f')
-		fd = mkfile_in_root(root_fd, target, 0644);
+		fd = mkfile_in_root(root_fd, target, 0);
 	else
 		fd = open_in_root(root_fd, target, O_PATH, 0);
 	if (fd < 0)

@@ -132,7 +132,8 @@ static int plan_namespaces(struct run *r, struct err **e)
 			flags &= ~(uint64_t)ns_table[i].flag;
 	r->all_flags = flags;
 	r->late_flags = flags & (CLONE_NEWCGROUP | CLONE_NEWTIME);
-	r->clone_flags = flags & ~r->late_flags;
+	r->net_late = (flags & CLONE_NEWUSER) && (flags & CLONE_NEWNET);
+	r->clone_flags = flags & ~(r->late_flags | (r->net_late ? CLONE_NEWNET : 0));
 	return 0;
 }
 
@@ -250,7 +251,7 @@ int plan_make(struct run *r, struct err **e)
 	    (rc = mount_entries_plan(r, e)) < 0 || (rc = plan_init(r, e)) < 0 ||
 	    (rc = cgroup_plan(c, &r->log, &r->cgroups, e)) < 0 || (rc = plan_guest(r, e)) < 0)
 		return rc;
-	if ((r->clone_flags & CLONE_NEWNET) && (rc = net_plan(c, &r->log, &r->net, e)) < 0)
+	if ((r->all_flags & CLONE_NEWNET) && (rc = net_plan(c, &r->log, &r->net, e)) < 0)
 		return rc;
 	if ((rc = lsm_plan(c, &r->log, &r->lsm, e)) < 0 || (rc = plan_seccomp(r, e)) < 0)
 		return rc;

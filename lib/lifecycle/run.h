@@ -57,6 +57,7 @@ struct run {
 	/* plan: immutable once plan_make returned */
 	uint64_t clone_flags;		/* what clone3 makes */
 	uint64_t late_flags;		/* what init unshares itself: cgroup, time */
+	bool net_late;			/* the network namespace is made once ids are mapped */
 	uint64_t all_flags;		/* all namespaces of its own, for GET_CLONE_FLAGS */
 	struct idmap idmap;
 	struct cgroups *cgroups;

@@ -30,6 +30,10 @@ static bool is_mapped(const struct run *r)
 {
 	return run_is_mapped(r);
 }
+static bool has_late_net(const struct run *r)
+{
+	return r->net_late;
+}
 static bool has_late_namespaces(const struct run *r)
 {
 	return r->late_flags;
@@ -96,6 +100,9 @@ static const struct step steps[] = {
 	{ SIDE_MONITOR, "preparing mounts", NULL, host_prepare_mounts, NULL },
 	{ SIDE_MONITOR, "creating the first process", NULL, host_make_init, host_kill_init },
 	{ SIDE_MONITOR, "writing uid and gid maps", is_mapped, host_map_ids, NULL },
+	/* lo belongs to whom the maps say when it is made; and before init can no longer be looked into. */
+	{ SIDE_INIT, "making the network namespace", has_late_net, init_unshare_net, NULL },
+	{ SIDE_MONITOR, "keeping the network namespace", has_late_net, host_keep_net, NULL },
 	/* Before init takes its cgroup namespace: its root is where init is then. */
 	{ SIDE_MONITOR, "setting cgroup limits", NULL, host_limit, NULL },
 	{ SIDE_MONITOR, "creating network devices", has_network, host_make_network, host_remove_network },

@@ -276,7 +276,7 @@ int init_terminals(struct run *r, struct err **e)
 		if (rc == 0)
 			rc = place_tty(r, i, dev, dir, e);
 	}
-	if (rc == 0 && r->autodev)
+	if (rc == 0)
 		link_standard(dev);
 	/* Without lxc.pty.max only the ttys wanted a devpts: the guest sees none. */
 	if (rc == 0 && devpts >= 0 && !r->has_devpts)

@@ -393,6 +393,12 @@ int host_map_ids(struct run *r, struct err **e)
 	return rc < 0 && r->idmap.n ? err_at(e, rc, r->idmap.v[0].at) : rc;
 }
 
+int host_keep_net(struct run *r, struct err **e)
+{
+	fd_replace(&r->ns_fd[NS_NET], ns_open(r->init_pid, NS_NET, e));
+	return r->ns_fd[NS_NET] < 0 ? r->ns_fd[NS_NET] : 0;
+}
+
 int host_limit(struct run *r, struct err **e)
 {
 	int rc = cgroup_enter_payload(r->cgroups, r->init_pid, r->init_born, e);

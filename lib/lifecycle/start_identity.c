@@ -76,6 +76,12 @@ static int write_time_offsets(const struct conf *c, struct err **e)
 	return rc < 0 ? err_set(e, -rc, NULL, "lxc.time.offset is refused by the kernel") : 0;
 }
 
+int init_unshare_net(struct run *r, struct err **e)
+{
+	(void)r;
+	return unshare(CLONE_NEWNET) < 0 ? err_set(e, errno, NULL, "cannot make a network namespace") : 0;
+}
+
 int init_unshare(struct run *r, struct err **e)
 {
 	int rc;

@@ -100,13 +100,15 @@ int init_mount_dev(struct run *r, struct err **e)
 	auto_close int target = -EBADF, fd = -EBADF;
 	char options[64];
 	long long size = r->conf->autodev_tmpfs_size.v;
+	int rc;
 
 	(void)snprintf(options, sizeof(options), "mode=0755,size=%lld", size > 0 ? size : 500000LL);
 	target = system_directory(r->root_fd, "dev", e);
 	if (target < 0)
 		return target;
 	fd = mount_new("tmpfs", "none", options, MOUNT_ATTR_NOSUID, e);
-	return fd < 0 ? fd : mount_attach(fd, target, e);
+	rc = fd < 0 ? fd : mount_attach(fd, target, e);
+	return rc < 0 || mkdirat(fd, "pts", 0755) == 0 ? rc : err_set(e, errno, NULL, "cannot create /dev/pts");
 }
 
 /* Puts a clone of the tree at below/name back onto itself, read-only. Missing: nothing to protect. */

@@ -217,6 +217,8 @@ sandbox() {
 	mkdir /run/cgroup
 	mount --rbind /sys/fs/cgroup /run/cgroup
 	mount -t sysfs sysfs /sys
+	# What AppArmor can do is told there.
+	mount -t securityfs securityfs /sys/kernel/security 2>/dev/null
 	mount --rbind /run/cgroup /sys/fs/cgroup
 	umount -l /run/cgroup
 	rmdir /run/cgroup

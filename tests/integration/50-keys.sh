@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Copyright (C) The Tiffin authors
 # Every key that has an effect at run time: set, started, and read from inside. One line per key and value; then the
-# values that are refused, with the key and where it stands.
+# values that are refused, with the key and where it stands. On the hierarchy of cgroups that there is; what depends on
+# it on v2 alone as well (ALL_ON_V2=1: everything on that).
 . "$top_srcdir/tests/harness/lib.sh"
 needs hostroot inst tools busybox cgroup userns cc
 sandbox "$0"
@@ -36,6 +37,7 @@ template() {
 	printf '%s\n' 'lxc.net.0.type = empty' "$@" >"$scratch/base.conf"
 	run lxc-create -n "$n" -t busybox -f "$scratch/base.conf"
 	result "$status" "create a $template_kind container"
+	[ "$status" -eq 0 ] || comment "$err"
 	grep -v -e '^lxc.net' -e '^lxc.init' -e '^lxc.uts' "$config" >"$scratch/plain.conf"
 	: >"$root/stamp" && rm "$root/stamp"
 }
@@ -120,22 +122,33 @@ old() {
 	: >"$scratch/log"
 }
 
+if [ -n "${ALL_ON_V2-}" ]; then
+	umount -R /sys/fs/cgroup
+	mount -t cgroup2 cgroup2 /sys/fs/cgroup
+	mounts_before=$(cut -d ' ' -f 5 /proc/self/mountinfo | sort)
+fi
+
 . "$top_srcdir/tests/integration/keys.table"
 . "$top_srcdir/tests/integration/legacy.table"
 
+# rows GROUP...: those that KEYS_ROWS names, where it is set.
+rows() {
+	for rows_group in "$@"; do
+		case " ${KEYS_ROWS:-$rows_group} " in
+		*" $rows_group "*) "$rows_group" ;;
+		esac
+	done
+}
+
 mode=root
 template root
-both_rows
-root_rows
-device_rows
-refused_rows
-legacy_rows
+rows both_rows root_rows syslog_row seccomp_rows link_rows apparmor_rows share_rows cgroup_rows device_rows refused_rows \
+	legacy_rows
 last_rows
 
 mode=mapped
 template mapped "lxc.include = $TIFFIN_INST/share/lxc/config/userns.conf" "lxc.idmap = u 0 $base 65536" "lxc.idmap = g 0 $base 65536"
-both_rows
-mapped_rows
+rows both_rows mapped_rows
 write ""
 run lxc-destroy -n "$n"
 result "$status" "destroy"
@@ -146,7 +159,7 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mounts_before=$(cut -d ' ' -f 5 /proc/self/mountinfo | sort)
 mode=v2
 template v2
-device_rows
+rows cgroup_rows device_rows
 key 'lxc.mount.auto = cgroup:rw:force' 'grep -c " /sys/fs/cgroup .* cgroup2 " /proc/self/mountinfo' '^1$'
 key 'lxc.mount.auto = cgroup:ro:force' 'grep " /sys/fs/cgroup " /proc/self/mountinfo' '/sys/fs/cgroup ro,'
 write ""

@@ -152,8 +152,8 @@ static char *cgroup_of(pid_t pid)
 	return text;
 }
 
-/* A member of the payload in every hierarchy that has one. */
-static void check_member(struct cgroups *g, pid_t pid)
+/* A member of the payload in every hierarchy that has one; of its leaf on v2 when attached. */
+static void check_place(struct cgroups *g, pid_t pid, bool attached)
 {
 	auto_free char *text = cgroup_of(pid);
 	size_t n = 0;
@@ -163,11 +163,17 @@ static void check_member(struct cgroups *g, pid_t pid)
 
 		if (!g->h.v[i].usable)
 			continue;
-		CHECK(asprintf(&line, ":%s:%s\n", g->h.v[i].v2 ? "" : g->h.v[i].label, dirs_payload(&g->h.v[i])->path) > 0);
+		CHECK(asprintf(&line, ":%s:%s%s\n", g->h.v[i].v2 ? "" : g->h.v[i].label,
+			       dirs_payload(&g->h.v[i])->path, attached && g->h.v[i].v2 ? "/.lxc" : "") > 0);
 		CHECK(strstr(text, line));
 		n++;
 	}
 	CHECK(n > 0);
+}
+
+static void check_member(struct cgroups *g, pid_t pid)
+{
+	check_place(g, pid, false);
 }
 
 static void reap(pid_t pid)
@@ -1090,7 +1096,7 @@ static void visit(struct conf *c)
 		fd_close(done[0]);
 		if (by_monitor)
 			CHECK_OK(cgroup_attach(g, pid, &e), e);
-		check_member(g, pid);
+		check_place(g, pid, true);
 		CHECK_OK(cgroup_kill(g, &e), e);
 		reap(pid);
 		cgroup_entry_done(&x);

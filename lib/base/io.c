@@ -49,7 +49,7 @@ int io_open_regular(int dirfd, const char *path, int flags, struct err **e)
 int io_read_fd(int fd, size_t max, char **ret, size_t *ret_len)
 {
 	auto_buf struct buf b = BUF_INIT(max);
-	char chunk[16384];
+	char chunk[4096];	/* more would be as many more pages of the stack, for files that are mostly small */
 	size_t len;
 
 	for (;;) {

@@ -5,10 +5,12 @@
 #include <linux/net_namespace.h>
 #include <linux/nsfs.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "base/cleanup.h"
 #include "kernel/proc.h"
 #include "kernel/socket.h"
 
@@ -190,12 +192,15 @@ static ssize_t receive(int fd, char *buf, size_t size)
 
 int netlink_call(struct netlink *nl, struct netlink_req *q, netlink_fn fn, void *arg, struct err **e)
 {
-	_Alignas(struct nlmsghdr) char answer[ANSWER_MAX];
+	/* Not on the stack: most answers are short, and what they do not fill is not touched here. */
+	auto_free char *answer = malloc(ANSWER_MAX);
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	bool changed = false;
 	ssize_t n;
 	int r;
 
+	if (!answer)
+		return err_no_memory(e);
 	q->h->nlmsg_seq = ++nl->seq;
 	do
 		n = sendto(nl->fd, q->h, q->h->nlmsg_len, 0, (struct sockaddr *)&kernel, sizeof(kernel));
@@ -204,7 +209,7 @@ int netlink_call(struct netlink *nl, struct netlink_req *q, netlink_fn fn, void 
 		return err_set(e, errno, NULL, "cannot send to the kernel's network interface");
 
 	do {
-		n = receive(nl->fd, answer, sizeof(answer));
+		n = receive(nl->fd, answer, ANSWER_MAX);
 		if (n < 0)
 			return err_set(e, (int)-n, NULL, "no answer from the kernel's network interface");
 		r = take_answers(nl->seq, answer, (size_t)n, &changed, fn, arg, e);

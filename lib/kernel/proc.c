@@ -91,6 +91,108 @@ pid_t proc_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd, struct err **e)
 	return (pid_t)pid;
 }
 
+#define SAME_STACK (1U << 20)
+
+#if defined(__x86_64__)
+static long clone_call(struct clone_args *args, size_t size, void (*fn)(void *), void *arg)
+{
+	register void (*f)(void *) __asm__("r12") = fn;
+	register void *a __asm__("r13") = arg;
+	long r = SYS_clone3;
+
+	__asm__ volatile("syscall\n\t"
+			 "testq %%rax, %%rax\n\t"
+			 "jnz 1f\n\t"
+			 "xorl %%ebp, %%ebp\n\t"
+			 "movq %%r13, %%rdi\n\t"
+			 "call *%%r12\n\t"
+			 "ud2\n"
+			 "1:"
+			 : "+a"(r)
+			 : "D"(args), "S"(size), "r"(f), "r"(a)
+			 : "rcx", "r11", "memory", "cc");
+	return r;
+}
+#define HAVE_CLONE_CALL 1
+#elif defined(__aarch64__)
+static long clone_call(struct clone_args *args, size_t size, void (*fn)(void *), void *arg)
+{
+	register long x0 __asm__("x0") = (long)args;
+	register size_t x1 __asm__("x1") = size;
+	register long x8 __asm__("x8") = SYS_clone3;
+	register void (*f)(void *) __asm__("x19") = fn;
+	register void *a __asm__("x20") = arg;
+
+	__asm__ volatile("svc #0\n\t"
+			 "cbnz x0, 1f\n\t"
+			 "mov x29, #0\n\t"
+			 "mov x0, x20\n\t"
+			 "blr x19\n\t"
+			 "brk #1\n"
+			 "1:"
+			 : "+r"(x0)
+			 : "r"(x1), "r"(x8), "r"(f), "r"(a)
+			 : "x30", "memory", "cc");
+	return x0;
+}
+#define HAVE_CLONE_CALL 1
+#endif
+
+#ifdef HAVE_CLONE_CALL
+/* Not the stack's lowest page: who runs over the end is stopped there. */
+static char *make_stack(void)
+{
+	char *p = mmap(NULL, SAME_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	if (mprotect(p, (size_t)sysconf(_SC_PAGESIZE), PROT_NONE) < 0) {
+		(void)munmap(p, SAME_STACK);
+		return NULL;
+	}
+	return p;
+}
+
+pid_t proc_clone_same(uint64_t flags, int cgroup_fd, void (*fn)(void *arg), void *arg, struct err **e)
+{
+	char *stack = make_stack();
+	struct clone_args args = {
+		.flags = CLONE_VM | flags,
+		.exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD,
+		.stack = (uint64_t)(uintptr_t)stack,
+		.stack_size = SAME_STACK,
+	};
+	size_t size = CLONE_ARGS_SIZE_VER1;
+	long pid;
+
+	if (!stack)
+		return err_no_memory(e);
+	if (cgroup_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)cgroup_fd;
+		size = CLONE_ARGS_SIZE_VER2;
+	}
+	/* At the end of the caller the kernel would clear the child's note of its own thread. */
+	(void)syscall(SYS_set_tid_address, NULL);
+	pid = clone_call(&args, size, fn, arg);
+	if (pid >= 0)
+		return (pid_t)pid;
+	(void)munmap(stack, SAME_STACK);
+	return clone_error(e, (int)-pid, flags, cgroup_fd);
+}
+#else
+pid_t proc_clone_same(uint64_t flags, int cgroup_fd, void (*fn)(void *arg), void *arg, struct err **e)
+{
+	pid_t pid = proc_clone(flags, cgroup_fd, NULL, e);
+
+	if (pid == 0) {
+		fn(arg);
+		_exit(1);
+	}
+	return pid;
+}
+#endif
+
 pid_t proc_fork(struct err **e)
 {
 	pid_t pid = fork();

@@ -18,6 +18,7 @@
 
 #include "base/cleanup.h"
 #include "kernel/caps.h"
+#include "kernel/memory.h"
 #include "kernel/proc.h"
 #include "kernel/socket.h"
 #include "security/lsm.h"
@@ -235,12 +236,18 @@ static void enter_cgroups(struct attach_ctx *a)
 	cgroup_entry_done(&a->cgroups);
 }
 
+static void child_main(void *arg)
+{
+	attach_child(arg);
+}
+
 void attach_transient(struct attach_ctx *a)
 {
 	struct err *e = NULL;
 	pid_t pid;
 
 	(void)prctl(PR_SET_DUMPABLE, 0);
+	memory_populate_small();
 	enter_cgroups(a);
 	/* User first: the rights over the others come from it. Privileged callers keep theirs anyway. */
 	for (int i = 0; i < NS_COUNT; i++)
@@ -249,7 +256,8 @@ void attach_transient(struct attach_ctx *a)
 			die(a, e);
 		}
 	drop_fds(a);
-	pid = proc_clone(CLONE_PARENT, -1, NULL, &e);
+	/* A function of the caller's has the caller's stack, of whatever size that is. */
+	pid = a->exec_only ? proc_clone_same(CLONE_PARENT, -1, child_main, a, &e) : proc_clone(CLONE_PARENT, -1, NULL, &e);
 	if (pid < 0)
 		die(a, e);
 	if (pid == 0)

@@ -31,7 +31,6 @@
 #include "kernel/openat.h"
 #include "kernel/proc.h"
 #include "kernel/rlimit.h"
-#include "kernel/signal.h"
 #include "lifecycle/hooks.h"
 
 #undef LOG_CATEGORY
@@ -41,7 +40,11 @@
 
 int init_arm(struct run *r, struct err **e)
 {
-	signal_reset_all();
+	sigset_t none;
+
+	/* Their defaults are the monitor's own, see supervise_main. */
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	/* Until exec the monitor's death is ours. Nobody in the container may trace us before that. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
 		return err_set(e, errno, NULL, "cannot set the death signal");

@@ -4,8 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
-#include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -14,8 +12,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,7 +27,9 @@
 #include "base/str.h"
 #include "base/table.h"
 #include "config/reader.h"
+#include "kernel/memory.h"
 #include "kernel/proc.h"
+#include "kernel/signal.h"
 #include "kernel/socket.h"
 #include "kernel/tty.h"
 #include "lifecycle/adopt.h"
@@ -45,10 +45,12 @@
 
 #undef LOG_CATEGORY
 #define LOG_CATEGORY "supervise"
+#define PROGRAM "lxc-supervise"
 #define LAUNCH_MAX (16U << 20)
 #define EXIT_INTERNAL 1
 #define LOCK_TRIES 200
 #define LOCK_STEP_MS 10
+#define OLD_STACK 65536	/* what planning may have touched of it */
 
 struct supervisor {
 	struct launch_head head;
@@ -58,6 +60,8 @@ struct supervisor {
 	size_t body_len;
 	int status_fd;
 	int log_fd;		/* the caller's log file; -EBADF: none */
+	sigset_t mask;		/* signals that arrive through the loop */
+	char *old_stack;	/* that of the process that made this one, down from here; NULL: it is ours */
 };
 
 /* One packet to the client: a tag, a number, a payload. */
@@ -349,12 +353,12 @@ static int announce(struct supervisor *s, struct err **e)
 	return rc < 0 ? rc : monitor_save(r, e);
 }
 
-static int make_loop(struct supervisor *s, const sigset_t *mask, struct err **e)
+static int make_loop(struct supervisor *s, struct err **e)
 {
 	int rc = loop_new(&s->m.loop, e);
 
 	if (rc == 0)
-		rc = loop_add_signals(s->m.loop, mask, on_signal, &s->m, e);
+		rc = loop_add_signals(s->m.loop, &s->mask, on_signal, &s->m, e);
 	if (rc == 0 && s->status_fd >= 0)
 		rc = loop_add(s->m.loop, s->status_fd, false, EPOLLRDHUP, on_client_gone, &s->m, &s->m.client_source, e);
 	return rc;
@@ -370,42 +374,12 @@ static int enter_monitor_namespace(struct run *r, struct err **e)
 	return 0;
 }
 
-/* Code and constants of what is loaded. */
-struct ranges {
-	struct {
-		char *from;
-		size_t len;
-	} v[32];
-	size_t n;
-};
-
-static int add_object(struct dl_phdr_info *info, size_t size, void *arg)
+/* What the start has touched is hardly needed while the container runs. */
+static void shrink(const struct supervisor *s)
 {
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	struct ranges *r = arg;
-
-	for (int i = 0; i < info->dlpi_phnum && r->n < ARRAY_SIZE(r->v); i++) {
-		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
-		uintptr_t from = p->p_vaddr & ~(page - 1), to = (p->p_vaddr + p->p_memsz + page - 1) & ~(page - 1);
-
-		if (p->p_type != PT_LOAD || (p->p_flags & PF_W))
-			continue;
-		r->v[r->n].from = (char *)info->dlpi_addr + from;
-		r->v[r->n++].len = to - from;
-	}
-	return 0;
-}
-
-/* What the start has touched is hardly needed while the container runs. Free memory goes back to the system, and
- * what is the file's own comes from the file again when it is looked at; hence nothing else between the calls. */
-static void shrink(void)
-{
-	struct ranges r = { .n = 0 };
-
-	(void)malloc_trim(0);
-	(void)dl_iterate_phdr(add_object, &r);
-	for (size_t i = 0; i < r.n; i++)
-		(void)madvise(r.v[i].from, r.v[i].len, MADV_DONTNEED);
+	if (s->old_stack)
+		memory_release_stack(s->old_stack, OLD_STACK);
+	memory_release();
 }
 
 /* From RUNNING to the end of init. */
@@ -430,7 +404,7 @@ static int stay(struct supervisor *s, struct err **e)
 	if (!s->head.foreground)
 		fd_replace(&s->status_fd, -EBADF);
 	r->log.sink = NULL;
-	shrink();
+	shrink(s);
 	return loop_run(m->loop);
 }
 
@@ -551,12 +525,41 @@ static void record_failure(struct supervisor *s, const struct err *e)
 	instance_clear(s->m.instance_fd, true);
 }
 
-/* A child in the cgroup behind fd (-1: in ours): its pid; in it 0 and in *ret_rc how writing its record went, in e why not.
- * The record names the child from then on; until it does, the one who made it stays. -ECHILD: a kernel has killed it
- * at birth, see cgroup_birth_fd. */
-static pid_t try_daemon(struct run *r, int fd, int *ret_rc, struct err **e)
+/* A monitor to be. */
+struct birth {
+	struct supervisor *s;
+	int wr;			/* a byte here: the record names the child */
+	bool in_cgroup;
+};
+
+static int go_on(struct supervisor *s, int rc, struct err *e);
+static _Noreturn void end(struct supervisor *s, int status);
+
+/* The monitor's first steps. The one who made it waits until the record names this one, whatever comes of it then. */
+static void be_daemon(void *arg)
+{
+	const struct birth *b = arg;
+	struct supervisor *s = b->s;
+	struct run *r = s->m.r;
+	struct err *e = NULL;
+	int rc;
+
+	r->born_in_cgroup = b->in_cgroup;
+	cgroup_birth_known(r->cgroups, b->in_cgroup);
+	rc = monitor_save(r, &e);
+	(void)!write(b->wr, "", 1);
+	(void)close(b->wr);
+	if (rc == 0)
+		rc = detach(s, &e);
+	end(s, go_on(s, rc, e));
+}
+
+/* A child in the cgroup behind fd (-1: in ours): its pid. The record names the child from then on; until it does, the
+ * one who made it stays. -ECHILD: a kernel has killed it at birth, see cgroup_birth_fd. */
+static pid_t try_daemon(struct supervisor *s, int fd, struct err **e)
 {
 	auto_close int rd = -EBADF, wr = -EBADF;
+	struct birth b = { .s = s, .in_cgroup = fd >= 0 };
 	int p[2], status;
 	pid_t pid;
 	char byte;
@@ -564,26 +567,20 @@ static pid_t try_daemon(struct run *r, int fd, int *ret_rc, struct err **e)
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return err_set(e, errno, NULL, "cannot make a pipe");
 	rd = p[0];
-	wr = p[1];
-	pid = proc_clone(0, fd, NULL, e);
+	wr = b.wr = p[1];
+	pid = proc_clone_same(0, fd, be_daemon, &b, e);
 	if (pid < 0)
 		return pid;
-	if (pid == 0) {
-		r->born_in_cgroup = fd >= 0;
-		cgroup_birth_known(r->cgroups, fd >= 0);
-		*ret_rc = monitor_save(r, e);
-		(void)!write(wr, "", 1);
-		return 0;
-	}
 	fd_replace(&wr, -EBADF);
+	/* A record or the end of the child: in both cases the memory is no more shared with somebody who needs b. */
 	if (read(rd, &byte, 1) == 1 || fd < 0)
 		return pid;
 	(void)proc_wait(pid, &status);
 	return err_set(e, ECHILD, NULL, "the monitor was killed at birth");
 }
 
-/* The daemon: born in its cgroup where there is v2, so that no pid has to be written. */
-static pid_t fork_daemon(struct supervisor *s, struct err **e)
+/* The daemon: born in its cgroup where there is v2, so that no pid has to be written. Returns where there is none. */
+static int make_daemon(struct supervisor *s, struct err **e)
 {
 	struct run *r = s->m.r;
 	int rc = cgroup_create(r->cgroups, e), fd;
@@ -593,38 +590,28 @@ static pid_t fork_daemon(struct supervisor *s, struct err **e)
 	if (rc < 0)
 		return rc;
 	r->cgroups_made = true;
+	s->old_stack = __builtin_frame_address(0);
 	fd = cgroup_monitor_fd(r->cgroups);
 	if (fd >= 0)
-		pid = try_daemon(r, fd, &rc, &mine);
+		pid = try_daemon(s, fd, &mine);
 	if (pid < 0) {
 		err_free(take_ptr(mine));
-		pid = try_daemon(r, -1, &rc, &mine);
+		pid = try_daemon(s, -1, &mine);
 	}
-	if (pid < 0 || (pid == 0 && rc < 0))
-		err_move(e, mine);
-	return pid == 0 ? MIN(rc, 0) : pid;
+	if (pid > 0)
+		_exit(0);
+	s->old_stack = NULL;
+	err_move(e, mine);
+	return pid;
 }
 
-static int start(struct supervisor *s, const sigset_t *mask)
+/* The start once this is the process that is to watch the container, or is known not to become it. */
+static int go_on(struct supervisor *s, int rc, struct err *e)
 {
-	struct err *e = NULL;
-	int rc = new_run(s, &e);
-	pid_t pid = 0;
-
-	if (rc == 0 && s->head.application)
-		rc = open_application_init(s->m.r, &e);
-	if (rc == 0)
-		rc = announce(s, &e);
-	if (rc == 0 && !s->head.foreground) {
-		pid = fork_daemon(s, &e);
-		if (pid > 0)
-			_exit(0);
-		rc = pid < 0 ? pid : detach(s, &e);
-	}
 	if (rc == 0)
 		rc = enter_monitor_namespace(s->m.r, &e);
 	if (rc == 0)
-		rc = make_loop(s, mask, &e);
+		rc = make_loop(s, &e);
 	if (rc == 0)
 		rc = write_pidfile(s->m.r, &e);
 	if (rc < 0) {
@@ -634,6 +621,20 @@ static int start(struct supervisor *s, const sigset_t *mask)
 		return report(s, e, 1);
 	}
 	return supervise(s);
+}
+
+static int start(struct supervisor *s)
+{
+	struct err *e = NULL;
+	int rc = new_run(s, &e);
+
+	if (rc == 0 && s->head.application)
+		rc = open_application_init(s->m.r, &e);
+	if (rc == 0)
+		rc = announce(s, &e);
+	if (rc == 0 && !s->head.foreground)
+		rc = make_daemon(s, &e);
+	return go_on(s, rc, e);
 }
 
 static int explain(struct supervisor *s)
@@ -655,7 +656,7 @@ static int explain(struct supervisor *s)
 	return 0;
 }
 
-static int adopt(struct supervisor *s, const sigset_t *mask)
+static int adopt(struct supervisor *s)
 {
 	struct err *e = NULL;
 	pid_t pid = proc_clone(0, -1, NULL, &e);
@@ -682,7 +683,7 @@ static int adopt(struct supervisor *s, const sigset_t *mask)
 	if (rc == 0)
 		rc = loop_new(&s->m.loop, &e);
 	if (rc == 0)
-		rc = loop_add_signals(s->m.loop, mask, on_signal, &s->m, &e);
+		rc = loop_add_signals(s->m.loop, &s->mask, on_signal, &s->m, &e);
 	if (rc == 0)
 		rc = host_open_socket(s->m.r, &e);
 	/* Named as the monitor: who waited to adopt finds that, and need not wait for the end. */
@@ -701,44 +702,59 @@ static int adopt(struct supervisor *s, const sigset_t *mask)
 	return reboot(s) < 0 ? EXIT_INTERNAL : supervise(s);
 }
 
+static _Noreturn void end(struct supervisor *s, int status)
+{
+	seccomp_proxy_free(s->m.proxy);
+	console_free(s->m.console);
+	s->m.console = NULL;
+	server_free(s->m.server);
+	run_free(s->m.r);
+	loop_free(s->m.loop);
+	fd_close(s->m.instance_fd);
+	free(s->m.saved);
+	launch_head_done(&s->head);
+	free(s->text);
+	free(s);
+	exit(status);
+}
+
 int supervise_main(void)
 {
-	struct supervisor s = { .status_fd = -EBADF, .log_fd = -EBADF, .m = { .instance_fd = -EBADF } };
+	/* Not on the stack: a daemon has another. */
+	struct supervisor *s = calloc(1, sizeof(*s));
 	struct err *e = NULL;
-	sigset_t mask;
 	int rc;
 
-	proc_fill_stdio();
-	block_signals(&mask);
-	(void)umask(022);
-	rc = read_launch(&s, &e);
-	if (rc < 0) {
-		err_print(stderr, "lxc-supervise", e, false);
-		err_free(e);
+	if (!s)
 		return EXIT_INTERNAL;
+	s->status_fd = s->log_fd = s->m.instance_fd = -EBADF;
+	proc_fill_stdio();
+	/* Not the number of the descriptor that this was executed from. */
+	(void)prctl(PR_SET_NAME, PROGRAM, 0, 0, 0);
+	(void)umask(022);
+	rc = read_launch(s, &e);
+	if (rc < 0) {
+		err_print(stderr, PROGRAM, e, false);
+		err_free(e);
+		end(s, EXIT_INTERNAL);
 	}
+	/* What our starter ignores is not to be ignored by init, which gets its signals from here. One that is spawned was
+	 * given all defaults. */
+	if (s->head.foreground)
+		signal_reset_all();
+	block_signals(&s->mask);
 	/* The caller's keys stay the caller's. */
 	(void)syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
 	(void)!chdir("/");
-	switch (s.head.mode) {
+	switch (s->head.mode) {
 	case LAUNCH_EXPLAIN:
-		rc = explain(&s);
+		rc = explain(s);
 		break;
 	case LAUNCH_ADOPT:
-		rc = adopt(&s, &mask);
+		rc = adopt(s);
 		break;
 	default:
-		rc = start(&s, &mask);
+		rc = start(s);
 	}
-	seccomp_proxy_free(s.m.proxy);
-	console_free(s.m.console);
-	s.m.console = NULL;
-	server_free(s.m.server);
-	run_free(s.m.r);
-	loop_free(s.m.loop);
-	fd_close(s.m.instance_fd);
-	free(s.m.saved);
-	launch_head_done(&s.head);
-	free(s.text);
-	return rc;
+	end(s, rc);
 }

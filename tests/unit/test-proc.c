@@ -2,6 +2,7 @@
 /* Copyright (C) The Tiffin authors */
 #include "harness/unit.h"
 
+#include <alloca.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -17,6 +18,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "kernel/memory.h"
 #include "kernel/proc.h"
 
 /* A child that waits for a signal. */
@@ -353,11 +355,88 @@ static void a_missing_executable_is_named(void **state)
 	assert_int_equal(proc_safe_exe("/tmp", &e), -EACCES);
 }
 
+struct same {
+	int value, wr;
+	pid_t pid;
+};
+
+static void in_the_same_memory(void *arg)
+{
+	struct same *s = arg;
+	char *big = alloca(512 * 1024);
+
+	/* Its stack is its own, and large enough. */
+	memset(big, 1, 512 * 1024);
+	s->value += big[1000];
+	s->pid = getpid();
+	(void)!write(s->wr, "", 1);
+	_exit(7);
+}
+
+static void a_successor_has_the_memory(void **state)
+{
+	struct same s = { .value = 41 };
+	int p[2], status;
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	s.wr = p[1];
+	pid = proc_clone_same(0, -1, in_the_same_memory, &s, NULL);
+	assert_true(pid > 0);
+	assert_int_equal(read(p[0], &byte, 1), 1);
+	assert_int_equal(proc_wait(pid, &status), 0);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 7);
+#if defined(__x86_64__) || defined(__aarch64__)
+	assert_int_equal(s.value, 42);
+	assert_int_equal(s.pid, pid);
+#endif
+	(void)close(p[0]);
+	(void)close(p[1]);
+}
+
+static void a_successor_needs_a_cgroup_that_is_one(void **state)
+{
+	auto_err struct err *e = NULL;
+	auto_close int fd = open("/", O_RDONLY | O_CLOEXEC);
+
+	assert_true(proc_clone_same(0, fd, in_the_same_memory, NULL, &e) < 0);
+	assert_err_has(e, "cannot create a process in its cgroup");
+}
+
+/* In a child: what the program has, heap, data and stack, is the same before and after. */
+static void populate(void *arg)
+{
+	static int data = 5;
+	char local[3000], *heap = malloc(200000);
+
+	memset(local, 'l', sizeof(local));
+	memset(heap, 'h', 200000);
+	memory_populate();
+	memory_release();
+	memory_populate();
+	for (size_t i = 0; i < sizeof(local); i++)
+		assert_int_equal(local[i], 'l');
+	for (size_t i = 0; i < 200000; i++)
+		assert_int_equal(heap[i], 'h');
+	assert_int_equal(data, 5);
+	free(heap);
+}
+
+static void pages_come_and_go_unseen(void **state)
+{
+	unit_child(populate, NULL);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(clone_is_fork_with_a_pidfd),
 	cmocka_unit_test(clone_makes_namespaces),
 	cmocka_unit_test(clone_says_what_a_namespace_needs),
 	cmocka_unit_test(a_cgroup_fd_that_is_none_is_refused),
+	cmocka_unit_test(a_successor_has_the_memory),
+	cmocka_unit_test(a_successor_needs_a_cgroup_that_is_one),
+	cmocka_unit_test(pages_come_and_go_unseen),
 	cmocka_unit_test(pidfds_wait_and_signal),
 	cmocka_unit_test(pidfd_open_refuses_nobody),
 	cmocka_unit_test(the_exit_status_outlives_the_process),

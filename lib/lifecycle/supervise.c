@@ -715,7 +715,8 @@ static _Noreturn void end(struct supervisor *s, int status)
 	launch_head_done(&s->head);
 	free(s->text);
 	free(s);
-	exit(status);
+	(void)fflush(NULL);
+	_exit(status);
 }
 
 int supervise_main(void)

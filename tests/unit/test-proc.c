@@ -2,7 +2,6 @@
 /* Copyright (C) The Tiffin authors */
 #include "harness/unit.h"
 
-#include <alloca.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -363,10 +362,10 @@ struct same {
 static void in_the_same_memory(void *arg)
 {
 	struct same *s = arg;
-	char *big = alloca(512 * 1024);
+	char big[512 * 1024];
 
 	/* Its stack is its own, and large enough. */
-	memset(big, 1, 512 * 1024);
+	memset(big, 1, sizeof(big));
 	s->value += big[1000];
 	s->pid = getpid();
 	(void)!write(s->wr, "", 1);

@@ -21,6 +21,8 @@ int cgroup_plan(const struct conf *c, struct log *l, struct cgroups **ret, struc
 void cgroup_free(struct cgroups *g);
 /* True where the host has cgroup v2 and nothing else. */
 bool cgroup_is_unified(const struct cgroups *g);
+/* False where the container runs without cgroups of its own. */
+bool cgroup_is_usable(const struct cgroups *g);
 /* The container does not know v1: cgroup_mount gives it v2 alone, where the host has that. */
 void cgroup_unified_only(struct cgroups *g);
 /* Makes the monitor's and the payload's directories in every usable hierarchy (suffix -1..-999

@@ -17,6 +17,7 @@
 
 #define CG_FILE_MAX ((size_t)1 << 20)	/* most bytes read from one kernel file */
 #define CG_SUFFIX_MAX 999
+#define ATTACH_DIR ".lxc"	/* where a payload that passes controllers on takes processes */
 #define CG_ROOT_FLAGS (O_PATH | O_DIRECTORY | O_CLOEXEC)
 /* A leaf is opened for reading, not O_PATH: it carries the lock that says "in use" (flock). */
 #define CG_LEAF_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)

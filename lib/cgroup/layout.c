@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "base/table.h"
 #include "cgroup/internal.h"
+#include "cgroup/scope.h"
 #include "kernel/mountinfo.h"
 
 /* Controllers whose name changed from v1 to v2. */
@@ -185,8 +186,11 @@ static int find_base(struct hierarchy *h, const char *id, bool of_init, const ch
 		return -ENOMEM;
 	if (!base)
 		h->why = EXDEV;
-	if (of_init && str_ends(h->base, "init.scope")) {
-		size_t n = strlen(h->base) - strlen("init.scope");
+	/* Where systemd, and who has a scope of systemd's, stands: containers go beside it. */
+	const char *stand = of_init ? "init.scope" : SCOPE_PLACE;
+
+	if (str_ends(h->base, stand)) {
+		size_t n = strlen(h->base) - strlen(stand);
 
 		if (n == 0 || h->base[n - 1] == '/')
 			h->base[n ? n - 1 : 0] = '\0';

@@ -255,9 +255,8 @@ static int apply_use(struct cgroups *g, struct err **e)
 
 static void warn_unusable(const struct cgroups *g)
 {
-	for (size_t i = 0; i < g->h.n; i++)
-		if (g->h.v[i].usable)
-			return;
+	if (cgroup_is_usable(g))
+		return;
 	if (!g->h.n)
 		log_warn(g->log, "no cgroup hierarchy is mounted: %s runs without cgroups of its own", g->name);
 	else
@@ -315,6 +314,14 @@ bool cgroup_is_unified(const struct cgroups *g)
 		if (!g->h.v[i].v2)
 			return false;
 	return g->h.n > 0;
+}
+
+bool cgroup_is_usable(const struct cgroups *g)
+{
+	for (size_t i = 0; i < g->h.n; i++)
+		if (g->h.v[i].usable)
+			return true;
+	return false;
 }
 
 void cgroup_unified_only(struct cgroups *g)

@@ -17,6 +17,7 @@
 #include "base/io.h"
 #include "base/table.h"
 #include "cgroup/internal.h"
+#include "cgroup/scope.h"
 #include "kernel/proc.h"
 
 #define REMOVE_WAIT_MS 3000
@@ -215,7 +216,7 @@ static char *pivot_path(const struct cgroups *g, const struct hierarchy *h)
 {
 	auto_free char *path = NULL;
 
-	if (asprintf(&path, "%s%s%s%slxc.pivot", h->base, *h->base ? "/" : "", g->pivot ? g->pivot : "",
+	if (asprintf(&path, "%s%s%s%s" SCOPE_PLACE, h->base, *h->base ? "/" : "", g->pivot ? g->pivot : "",
 		     g->pivot ? "/" : "") < 0) {
 		path = NULL;
 		return NULL;

@@ -19,6 +19,7 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "cgroup/cgroup.h"
+#include "cgroup/scope.h"
 #include "config/key.h"
 #include "config/system.h"
 #include "kernel/arch.h"
@@ -414,6 +415,16 @@ static int move_to_cgroup(const struct target *t, const struct attach_ctx *a, pi
 {
 	int r = client_cgroup_attach(t, pid, e);
 
+	if (r == -EACCES || r == -EPERM) {
+		struct err *mine = NULL;
+		int moved = scope_join(a->init_pid, pid, &mine);
+
+		if (moved == 0)
+			return r;
+		err_free(*e);
+		*e = mine;
+		return MIN(moved, 0);
+	}
 	if (r != -ENOSYS)
 		return r;
 	/* A monitor of LXC's own: no such command. */

@@ -221,6 +221,8 @@ static int plan_guest(struct run *r, struct err **e)
 	systemd = root < 0 ? 0 : guest_systemd(root, r->argv.v[0]);
 	if (systemd)
 		log_info(&r->log, "the container's init is systemd, version %s%u", systemd == 230 ? "up to " : "", systemd);
+	if (systemd && geteuid() != 0 && !cgroup_is_usable(r->cgroups))
+		return err_guest_needs_cgroup(e, storage_source(r->storage));
 	if (systemd >= GUEST_SYSTEMD_V2_ONLY)
 		cgroup_unified_only(r->cgroups);
 	return systemd ? guest_check_cgroups(root, storage_source(r->storage), systemd, cgroup_is_unified(r->cgroups), e) :

@@ -26,6 +26,7 @@
 #include "base/paths.h"
 #include "base/str.h"
 #include "base/table.h"
+#include "cgroup/scope.h"
 #include "config/reader.h"
 #include "kernel/memory.h"
 #include "kernel/proc.h"
@@ -166,6 +167,18 @@ static void open_syslog(const struct conf *conf)
 		openlog("lxc", LOG_PID, (int)f->value);
 }
 
+/* Before the plan, which goes by the cgroups that can be used. Without a scope the plan says what that means. */
+static void ask_for_scope(struct supervisor *s, const struct conf *conf)
+{
+	auto_err struct err *e = NULL;
+
+	if (!conf->cgroup_relative.v && scope_enter(s->head.name, &e) < 0) {
+		auto_free char *line = err_line(e);
+
+		on_warning(s, line ? line : "systemd gives no scope");
+	}
+}
+
 /* A fresh run from the launch data: for the start, and again for every reboot. */
 static int new_run(struct supervisor *s, struct err **e)
 {
@@ -202,6 +215,7 @@ static int new_run(struct supervisor *s, struct err **e)
 	    str_set(&run->log.prefix, s->head.prog ? s->head.prog : "lxc-start") < 0)
 		return err_no_memory(e);
 	open_syslog(conf);
+	ask_for_scope(s, conf);
 	return plan_make(run, e);
 }
 

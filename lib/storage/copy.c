@@ -70,14 +70,17 @@ static int decide(const struct storage_copy *how, const struct storage *from, st
 	return 0;
 }
 
-/* The map that c's files are owned in: none either where the mount does the mapping. */
-static int map_of(const struct conf *c, struct idmap *ret, struct err **e)
+/* The map that c's files are owned in, as those are seen here (ids: see storage_as_owner): none either where the mount
+ * does the mapping. */
+static int map_of(const struct conf *c, const struct idmap *ids, struct idmap *ret, struct err **e)
 {
 	auto_mountopt struct mountopt m = MOUNTOPT_INIT;
 	int r = mountopt_parse(c->rootfs_options.v, &m, e);
 
 	if (r == 0 && conf_is_mapped(c) && !m.idmap && conf_idmap(c, ret) < 0)
 		r = err_no_memory(e);
+	for (size_t i = 0; r == 0 && ids && i < ret->n; i++)
+		ret->v[i].hostid = idmap_to_ns(ids, ret->v[i].gid, ret->v[i].hostid);
 	return r;
 }
 
@@ -89,26 +92,39 @@ static int open_target(struct storage *to, const struct storage_copy *how, struc
 	return r < 0 ? r : to->driver->mount(to, how->to, e);
 }
 
-static int fill(struct storage *from, struct storage *to, const struct storage_copy *how, struct err **e)
+struct filling {
+	struct storage *from, *to;
+	const struct storage_copy *how;
+};
+
+static int fill_here(void *arg, const struct idmap *ids, struct err **e)
 {
+	const struct filling *f = arg;
 	auto_close int source = -EBADF, target = -EBADF;
 	struct idmap from_map = { 0 }, to_map = { 0 };
-	int r = map_of(how->from, &from_map, e);
+	int r = map_of(f->how->from, ids, &from_map, e);
 
 	if (r == 0)
-		r = map_of(how->to, &to_map, e);
-	from->view = true;
+		r = map_of(f->how->to, ids, &to_map, e);
 	if (r == 0)
-		r = storage_attach(from, e);
+		r = storage_attach(f->from, e);
 	if (r == 0)
-		r = source = from->driver->mount(from, how->from, e);
+		r = source = f->from->driver->mount(f->from, f->how->from, e);
 	if (r >= 0)
-		r = target = open_target(to, how, e);
+		r = target = open_target(f->to, f->how, e);
 	if (r >= 0)
-		r = storage_copytree_mapped(source, target, &from_map, &to_map, how->progress, e);
+		r = storage_copytree_mapped(source, target, &from_map, &to_map, f->how->progress, e);
 	idmap_done(&from_map);
 	idmap_done(&to_map);
 	return r;
+}
+
+static int fill(struct storage *from, struct storage *to, const struct storage_copy *how, struct err **e)
+{
+	struct filling f = { from, to, how };
+
+	from->view = true;
+	return storage_as_owner(conf_is_mapped(how->from) ? how->from : how->to, fill_here, &f, e);
 }
 
 /* Volumes share one name space: snapshots of several containers have the same names, and what is to take
@@ -278,7 +294,7 @@ struct with_root {
 	void *arg;
 };
 
-static int with_root(void *arg, struct err **e)
+static int with_root(void *arg, const struct idmap *ids, struct err **e)
 {
 	const struct with_root *w = arg;
 	auto_storage struct storage *s = NULL;
@@ -296,15 +312,7 @@ int storage_with_root(const struct conf *c, struct log *l, int (*fn)(int rootfd,
 		      struct err **e)
 {
 	struct with_root w = { c, l, fn, arg };
-	struct idmap m;
-	int r;
 
 	/* The mount is detached: no table shows it, and it goes with its descriptor. */
-	if (storage_is_privileged() || !conf_is_mapped(c))
-		return with_root(&w, e);
-	if (conf_idmap(c, &m) < 0)
-		return err_no_memory(e);
-	r = idmap_run(&m, with_root, &w, e);
-	idmap_done(&m);
-	return r;
+	return storage_as_owner(c, with_root, &w, e);
 }

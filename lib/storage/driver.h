@@ -67,6 +67,10 @@ int storage_tree_project(int top, uint32_t project, struct err **e);
 
 /* Gives the directory behind fd to the mapped root of c; nothing without an id map. */
 int storage_give(int fd, const struct conf *c, struct err **e);
+/* Calls fn where the files of c's container can be read, written and given away: for an ordinary user in a child that is
+ * root of a namespace with all of his ids (ids: its map), else right here (ids: NULL). */
+int storage_as_owner(const struct conf *c, int (*fn)(void *arg, const struct idmap *ids, struct err **e), void *arg,
+		     struct err **e);
 /* Makes and opens a directory 0755 of the mapped root in dirfd; one that is there must be empty. path
  * names it in messages. fd or -errno. */
 int storage_make_root(int dirfd, const char *name, const char *path, const struct conf *c, struct err **e);

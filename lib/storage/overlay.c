@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -118,36 +119,87 @@ static bool needs_user_marks(void)
 	return !host_in_initial_userns() || !host_has_cap(CAP_SYS_ADMIN);
 }
 
+/* Layers by descriptor: an ordinary user reaches them through directories that his container's root may not enter. */
+struct layers {
+	VEC(int);
+};
+
+static void layers_done(struct layers *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		fd_close(l->v[i]);
+	VEC_DONE(l);
+}
+#define auto_layers __attribute__((cleanup(layers_done)))
+
+static int add_layer(struct buf *b, const char *path, struct layers *opened, struct err **e)
+{
+	auto_close int fd = -EBADF;
+
+	if (!opened) {
+		add_path(b, path);
+		return 0;
+	}
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(e, errno, NULL, "cannot open %s", path);
+	buf_addf(b, "/proc/self/fd/%d", fd);
+	if (VEC_PUSH(opened, fd) < 0)
+		return err_no_memory(e);
+	(void)take_fd(&fd);
+	return 0;
+}
+
+/* The file system acts with the ids of who mounts it, and what it makes in its work directory it has to own inside: the
+ * caller, who is not mapped, opens the layers and lends the mount the ids of the container's root. */
+static int mount_as_root(const char *options, bool lend, struct err **e)
+{
+	int uid = lend ? setfsuid(0) : 0, gid = lend ? setfsgid(0) : 0;
+	int mnt = mount_new("overlay", "overlay", options, 0, e);
+
+	if (lend) {
+		(void)setfsgid((gid_t)gid);
+		(void)setfsuid((uid_t)uid);
+	}
+	return mnt;
+}
+
 static int overlay_mount(struct storage *s, const struct conf *c, struct err **e)
 {
 	auto_buf struct buf o = BUF_INIT(OPTIONS_MAX);
+	auto_layers struct layers opened = { 0 };
+	const bool lend = needs_user_marks() && geteuid() != 0;
+	struct layers *l = lend ? &opened : NULL;
 	auto_close int mnt = -EBADF;
-	int r;
+	int r = 0;
 
 	buf_adds(&o, "lowerdir=");
 	/* A view does not take the upper directory, which a running container may be using. */
 	if (s->view)
-		add_path(&o, s->upper);
-	for (size_t i = 0; i < s->lowers.n; i++) {
+		r = add_layer(&o, s->upper, l, e);
+	for (size_t i = 0; i < s->lowers.n && r == 0; i++) {
 		if (i || s->view)
 			buf_addc(&o, ':');
-		add_path(&o, s->lowers.v[i]);
+		r = add_layer(&o, s->lowers.v[i], l, e);
 	}
-	if (!s->view) {
+	if (r == 0 && !s->view) {
 		if (mkdir(s->work, 0755) < 0 && errno != EEXIST)
 			return err_set(e, errno, NULL, "cannot make %s", s->work);
 		buf_adds(&o, ",upperdir=");
-		add_path(&o, s->upper);
+		r = add_layer(&o, s->upper, l, e);
 		buf_adds(&o, ",workdir=");
-		add_path(&o, s->work);
+		if (r == 0)
+			r = add_layer(&o, s->work, l, e);
 	}
+	if (r < 0)
+		return r;
 	if (needs_user_marks())
 		buf_adds(&o, ",userxattr");
 	if (s->options.data && !s->view)
 		buf_addf(&o, ",%s", s->options.data);
 	if (!buf_ok(&o))
 		return err_no_memory(e);
-	mnt = mount_new("overlay", "overlay", buf_str(&o), 0, e);
+	mnt = mount_as_root(buf_str(&o), lend, e);
 	if (mnt < 0)
 		return mnt;
 	r = storage_set_attributes(s, mnt, c, e);
@@ -163,7 +215,8 @@ static int make_delta(const char *dir, int dirfd, const struct conf *c, int *ret
 
 	if (!path)
 		return err_no_memory(e);
-	top = storage_make_root(dirfd, OVERLAY, path, c, e);
+	/* Its owner is who makes containers: the container's root has no business in it. */
+	top = storage_make_root(dirfd, OVERLAY, path, NULL, e);
 	if (top < 0)
 		return top;
 	delta = storage_make_root(top, DELTA, path, c, e);
@@ -239,16 +292,23 @@ static int look_like(int delta, const char *lower, struct err **e)
 	return r < 0 ? err_set(e, -r, NULL, "cannot give the delta the attributes of %s", lower) : 0;
 }
 
-static int fill_delta(struct storage *from, const struct storage_copy *how, int delta, struct err **e)
+struct filling {
+	const struct storage *from;
+	const struct storage_copy *how;
+	int delta;
+};
+
+static int fill_delta(void *arg, const struct idmap *ids, struct err **e)
 {
+	const struct filling *f = arg;
 	auto_close int fd = -EBADF;
 
-	if (from->driver == &storage_dir)
-		return look_like(delta, from->source, e);
-	fd = open(from->upper, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (f->from->driver == &storage_dir)
+		return look_like(f->delta, f->from->source, e);
+	fd = open(f->from->upper, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return err_set(e, errno, NULL, "cannot open %s", from->upper);
-	return storage_copytree(fd, delta, how->progress, e);
+		return err_set(e, errno, NULL, "cannot open %s", f->from->upper);
+	return storage_copytree(fd, f->delta, f->how->progress, e);
 }
 
 static int snapshot(struct storage *from, const struct storage_copy *how, int dirfd, char **ret_source,
@@ -256,6 +316,7 @@ static int snapshot(struct storage *from, const struct storage_copy *how, int di
 {
 	bool chained = from->driver == &storage_overlay;
 	auto_free char *lowers = chained ? strv_join(&from->lowers, ":") : strdup(from->source);
+	struct filling f = { .from = from, .how = how };
 	auto_close int delta = -EBADF;
 	int r;
 
@@ -266,7 +327,8 @@ static int snapshot(struct storage *from, const struct storage_copy *how, int di
 	r = make_delta(how->to_dir, dirfd, how->to, &delta, e);
 	if (r < 0)
 		return r;
-	r = fill_delta(from, how, delta, e);
+	f.delta = delta;
+	r = storage_as_owner(how->to, fill_delta, &f, e);
 	if (r == 0 && asprintf(ret_source, "%s:%s/" OVERLAY "/" DELTA, lowers, how->to_dir) < 0) {
 		*ret_source = NULL;
 		r = err_no_memory(e);

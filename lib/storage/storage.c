@@ -252,6 +252,38 @@ int storage_give(int fd, const struct conf *c, struct err **e)
 	return r < 0 ? err_at(e, r, c->idmap.v[0].at) : 0;
 }
 
+struct owner_job {
+	int (*fn)(void *arg, const struct idmap *ids, struct err **e);
+	void *arg;
+	const struct idmap *ids;
+};
+
+static int run_as_owner(void *arg, struct err **e)
+{
+	const struct owner_job *j = arg;
+
+	return j->fn(j->arg, j->ids, e);
+}
+
+int storage_as_owner(const struct conf *c, int (*fn)(void *arg, const struct idmap *ids, struct err **e), void *arg,
+		     struct err **e)
+{
+	struct idmap ids = { 0 };
+	struct owner_job j = { fn, arg, &ids };
+	uint32_t uid, gid;
+	int r;
+
+	if (storage_is_privileged() || geteuid() == 0 || !conf_is_mapped(c))
+		return fn(arg, NULL, e);
+	r = idmap_of_caller(&ids, UINT32_MAX - 1, e);
+	if (r == 0 && idmap_add_self(&ids, &uid, &gid) < 0)
+		r = err_no_memory(e);
+	if (r == 0)
+		r = idmap_run(&ids, run_as_owner, &j, e);
+	idmap_done(&ids);
+	return r;
+}
+
 static int create_as(const char *type, const struct storage_spec *spec, const char *dir, const struct conf *c,
 		     char **ret_path, struct err **e)
 {

@@ -110,6 +110,20 @@ void apparmor_host(int root, struct apparmor_host *ret)
 	read_label(root, ret);
 }
 
+/* For who may not read the list: asks whether the change would be allowed, which finds out whether it is there. */
+static int ask_loaded(int root, const char *profile)
+{
+	auto_close int fd = openat(root, "proc/thread-self/attr/apparmor/current", O_WRONLY | O_CLOEXEC);
+	char command[1024];
+	int n = snprintf(command, sizeof(command), "permprofile %s", profile);
+
+	if (fd < 0)
+		fd = openat(root, "proc/thread-self/attr/current", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || n >= (int)sizeof(command))
+		return -EACCES;
+	return write(fd, command, (size_t)n) < 0 && errno == ENOENT ? 0 : 1;
+}
+
 int apparmor_is_loaded(int root, const char *profile)
 {
 	auto_close int fd = openat(root, SECURITYFS "profiles", O_RDONLY | O_CLOEXEC);
@@ -118,7 +132,7 @@ int apparmor_is_loaded(int root, const char *profile)
 	int r;
 
 	if (fd < 0)
-		return -errno;
+		return errno == EACCES ? ask_loaded(root, profile) : -errno;
 	r = io_read_fd(fd, PROFILES_MAX, &text, NULL);
 	if (r < 0)
 		return r;
@@ -214,10 +228,17 @@ int apparmor_plan(const struct conf *c, int root, const struct apparmor_host *h,
 		return err_at(e, err_apparmor_not_root(e), at);
 	if (ret->generated)
 		return 0;
-	if (!value && apparmor_is_loaded(root, DEFAULT_PROFILE) == 0 && can_generate(h) && has_parser(root)) {
-		log_info(l, "AppArmor profile %s is not loaded; the container gets one of its own", DEFAULT_PROFILE);
-		ret->generated = true;
-		return 0;
+	if (!value && apparmor_is_loaded(root, DEFAULT_PROFILE) == 0) {
+		if (can_generate(h) && has_parser(root)) {
+			log_info(l, "AppArmor profile %s is not loaded; the container gets one of its own", DEFAULT_PROFILE);
+			ret->generated = true;
+			return 0;
+		}
+		/* An ordinary user can load none and has asked for none. */
+		if (geteuid() != 0 && conf_is_mapped(c)) {
+			log_info(l, "AppArmor profile %s is not loaded; what holds the container is its user namespace", DEFAULT_PROFILE);
+			return 0;
+		}
 	}
 	value = value ? value : DEFAULT_PROFILE;
 	r = check_loaded(value, at, root, e);

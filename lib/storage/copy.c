@@ -287,6 +287,22 @@ bool storage_can_backup(const struct conf *c)
 	return d && d->can_backup;
 }
 
+int storage_view(const struct conf *c, struct log *l, struct storage **ret, struct err **e)
+{
+	auto_storage struct storage *s = NULL;
+	int r = storage_resolve(c, l, &s, e);
+
+	if (r == 0 && !s)
+		r = err_storage_unresolved(e, c->uts_name.v ? c->uts_name.v : "");
+	if (r < 0)
+		return r;
+	s->view = true;
+	r = storage_mount(s, c, e);
+	if (r >= 0)
+		*ret = take_ptr(s);
+	return r;
+}
+
 struct with_root {
 	const struct conf *c;
 	struct log *l;

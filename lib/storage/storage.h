@@ -93,6 +93,9 @@ bool storage_can_backup(const struct conf *c);
  * is not running. In the caller's process no mount table changes (a child or detached mount does it). */
 int storage_with_root(const struct conf *c, struct log *l, int (*fn)(int rootfd, void *arg, struct err **e), void *arg,
 		      struct err **e);
+/* A detached mount of the root that is only read, also while it is mounted elsewhere: fd or -errno. *ret, which holds
+ * what is attached for it, is freed behind the last use. Called where storage_mount may be. */
+int storage_view(const struct conf *c, struct log *l, struct storage **ret, struct err **e);
 /* Copies the tree behind from_fd into the empty directory behind to_fd: ids, modes, times, hard links, sparse files,
  * xattrs, ACLs, capabilities, devices; reflink, else copy_file_range. Never follows a symlink, never crosses a mount. */
 int storage_copytree(int from_fd, int to_fd, const struct storage_progress *p, struct err **e);

@@ -77,7 +77,7 @@ check_tool() {
 	[ ! -f "$top_builddir/tools/lxc.7" ] || check_page "$tool" "$options"
 }
 
-for tool in attach autostart cgroup checkconfig checkpoint config console create destroy device doctor execute freeze info ls monitor \
+for tool in attach autostart cgroup checkconfig checkpoint config console create destroy device doctor execute export freeze import info ls monitor \
 	snapshot start stop top unfreeze unshare update-config wait; do
 	check_tool "lxc-$tool"
 done

@@ -47,7 +47,7 @@ void copy_progress_begin(struct copy_progress *p, struct tool *t, struct lxc_con
 		if (p->old[i].sa_handler != SIG_IGN)
 			(void)sigaction(signals[i], &sa, NULL);
 	}
-	if (p->shown && lxcext_disk_usage(c, &usage) == 0)
+	if (p->shown && c && lxcext_disk_usage(c, &usage) == 0)
 		p->total = usage.used;
 	p->begun_ns = now_ns();
 }

@@ -17,7 +17,8 @@ struct copy_progress {
 	struct sigaction old[3];
 };
 
-/* From here on SIGINT, SIGTERM and SIGHUP only ask for the end of the copy of c. */
+/* From here on SIGINT, SIGTERM and SIGHUP only ask for the end of the copy of c (NULL: of something
+ * whose size is not known). */
 void copy_progress_begin(struct copy_progress *p, struct tool *t, struct lxc_container *c);
 void copy_progress_end(struct copy_progress *p);
 /* For struct lxcext_copy. */

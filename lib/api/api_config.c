@@ -21,6 +21,7 @@
 #include "dir.h"
 #include "handle.h"
 #include "kernel/openat.h"
+#include "lxc/lxcext.h"
 #include "vtable.h"
 
 #define VALUE_MAX (16U << 20)
@@ -378,4 +379,22 @@ bool api_set_timeout(struct lxc_container *c, int timeout)
 		handle_unlock(k.h);
 	}
 	return call_end(&k, r, "cannot set the time limit of %s", k.name) == 0;
+}
+
+attr_public char *lxcext_config_where(struct lxc_container *c, const char *key, size_t index)
+{
+	struct origin at = { 0 };
+	char *r = NULL;
+	struct call k;
+
+	if (!key || !call_begin(&k, c))
+		return NULL;
+	handle_lock(k.h);
+	if (handle_conf(k.h))
+		at = conf_origin(handle_conf(k.h), key, index);
+	if (at.file && asprintf(&r, "%s:%u", at.file, at.line) < 0)
+		r = NULL;
+	handle_unlock(k.h);
+	(void)call_drop(&k, 0);
+	return r;
 }

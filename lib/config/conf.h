@@ -153,6 +153,8 @@ struct conf {
 	struct conf_num ephemeral;
 	struct conf_list group;
 	struct conf_num start_auto, start_delay, start_order;
+	struct conf_list start_after, start_requires;	/* a container's name per item */
+	struct conf_list start_ready;	/* "network", "init", "port:N" or "command:COMMAND" per item */
 	struct conf_num sched_core, no_new_privs;
 	struct conf_num monitor_unshare, monitor_pdeath;	/* pdeath: signal, 0 (default) none */
 	struct conf_num signal_halt, signal_reboot, signal_stop;	/* 0: unset */

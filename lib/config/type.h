@@ -50,12 +50,14 @@ struct key_ctx {
 };
 
 /* Collects the canonical dump; or, with b NULL, finds out whether what a key covers came from a file
- * other than the first. */
+ * other than the first; or, with found, where the value number nth of the key stands. */
 struct dump {
 	struct buf *b;
 	const struct conf *c;
 	const char *key;
 	bool foreign;
+	size_t nth;
+	struct origin *found;
 };
 void dump_line(struct dump *d, struct origin at, const char *key, const char *value);
 

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/num.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "base/strv.h"
 #include "config/type.h"
@@ -65,6 +66,51 @@ static int set_words(const struct key_ctx *x, struct err **e)
 
 const struct key_type type_words = {
 	.set = set_words,
+	.clear = clear_list,
+	.get = get_list,
+	.dump = dump_list,
+};
+
+static int set_names(const struct key_ctx *x, struct err **e)
+{
+	auto_strv struct strv names = { 0 };
+	int r = strv_split(&names, x->value, " \t");
+
+	for (size_t i = 0; i < names.n && r == 0; i++) {
+		auto_err struct err *why = NULL;
+
+		if (name_check(names.v[i], &why) < 0)
+			return key_bad(x, EINVAL, err_root(why)->what, e);
+	}
+	for (size_t i = 0; i < names.n && r == 0; i++)
+		r = append(x, names.v[i], NULL);
+	return r < 0 ? err_no_memory(e) : 0;
+}
+
+const struct key_type type_names = {
+	.set = set_names,
+	.clear = clear_list,
+	.get = get_list,
+	.dump = dump_list,
+};
+
+/* lxcext_wait_ready looks for the same. */
+static int set_ready(const struct key_ctx *x, struct err **e)
+{
+	const char *port = str_after(x->value, "port:"), *command = str_after(x->value, "command:");
+	unsigned n;
+
+	if (port && (num_uint(port, 10, &n) < 0 || n == 0 || n > 65535))
+		return key_bad(x, EINVAL, "there is no such port", e);
+	if (command && !command[strspn(command, " \t")])
+		return key_bad(x, EINVAL, "the command is missing", e);
+	if (!port && !command && !STREQ(x->value, "network") && !STREQ(x->value, "init"))
+		return key_bad(x, EINVAL, "it is none of network, init, port:NUMBER and command:COMMAND", e);
+	return append(x, x->value, e);
+}
+
+const struct key_type type_ready = {
+	.set = set_ready,
 	.clear = clear_list,
 	.get = get_list,
 	.dump = dump_list,

@@ -142,6 +142,15 @@ static bool is_foreign(const struct conf *c, const char *key)
 	return d.foreign;
 }
 
+struct origin conf_origin(const struct conf *c, const char *key, size_t nth)
+{
+	struct origin found = { 0 };
+	struct dump d = { .c = c, .key = key, .nth = nth, .found = &found };
+
+	key_dump_all(c, &d);
+	return found;
+}
+
 /* Takes the key's lines out of the text. An included file would set it again when the text is read:
  * then, and where unset is not the default, a line that clears it stays. */
 static int forget(struct conf *c, const char *key, bool tell)
@@ -255,6 +264,11 @@ static void add_header(struct buf *b, const char *word, const char *text)
 
 void dump_line(struct dump *d, struct origin at, const char *key, const char *value)
 {
+	if (d->found) {
+		if (strcmp(d->key, key) == 0 && d->nth-- == 0)
+			*d->found = at;
+		return;
+	}
 	if (!d->b) {
 		d->foreign |= at.file && d->c->files.n && strcmp(at.file, d->c->files.v[0]) != 0 &&
 			      (covers(d->key, key) || covers_too(d->key, key));

@@ -17,5 +17,7 @@ int conf_text(const struct conf *c, struct buf *b);
 /* Canonical dump: every set value once, preceded where needed by a line "#@ N:LINE" that gives its
  * origin (N counts the "#@file" lines at the head); conf_undump(dump(c)) equals c. */
 int conf_dump(const struct conf *c, struct buf *b);
+/* Where the value number nth of a key (without abbreviation) stands; file NULL: nowhere. */
+struct origin conf_origin(const struct conf *c, const char *key, size_t nth);
 /* Writes the text to path atomically (0640 & ~umask semantics of the caller are not used: mode is exact). */
 int conf_save(const struct conf *c, int dirfd, const char *name, mode_t mode, struct err **e);

@@ -45,6 +45,7 @@ lxc_log_close
 lxc_log_init
 lxcext_cgroup_items@@LXCEXT_1
 lxcext_clear_warnings@@LXCEXT_1
+lxcext_config_where@@LXCEXT_1
 lxcext_error_id@@LXCEXT_1
 lxcext_events_next@@LXCEXT_1
 lxcext_events_open@@LXCEXT_1

@@ -284,7 +284,27 @@ static void save_replaces_the_file_with_the_text(void **state)
 	unit_tmpdir_free(dir);
 }
 
+static void every_value_knows_its_line(void **state)
+{
+	auto_conf struct conf *c = conf_new();
+	struct origin at;
+
+	parse(c, "lxc.uts.name = a\nlxc.start.after = x y\n\nlxc.start.after = z\n");
+	at = conf_origin(c, "lxc.start.after", 1);
+	assert_non_null(at.file);
+	assert_int_equal(at.line, 2);
+	assert_int_equal(conf_origin(c, "lxc.start.after", 2).line, 4);
+	assert_int_equal(conf_origin(c, "lxc.uts.name", 0).line, 1);
+	assert_null(conf_origin(c, "lxc.start.after", 3).file);
+	assert_null(conf_origin(c, "lxc.start.requires", 0).file);
+	/* An empty line takes all away. */
+	parse(c, "lxc.start.after =\nlxc.start.after = w\n");
+	assert_int_equal(conf_origin(c, "lxc.start.after", 0).line, 2);
+	assert_null(conf_origin(c, "lxc.start.after", 1).file);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(every_value_knows_its_line),
 	cmocka_unit_test(set_appends_a_line),
 	cmocka_unit_test(old_names_are_saved_as_the_new_ones),
 	cmocka_unit_test(refused_set_leaves_the_text),

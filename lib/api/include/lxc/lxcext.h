@@ -180,6 +180,10 @@ extern int lxcext_disk_usage(struct lxc_container *c, struct lxcext_usage *ret);
  * container runs; a directory or subvolume gets a quota, of which bytes 0 is none. 0 or a negative errno. */
 extern int lxcext_disk_limit(struct lxc_container *c, uint64_t bytes);
 
+/* Where the index-th value of a configuration key of the handle stands: a new "FILE:LINE", or NULL if it has no such
+ * value, or not from a file. free() it. */
+extern char *lxcext_config_where(struct lxc_container *c, const char *key, size_t index);
+
 /* The version of this implementation, "0.1.0"; lxc_get_version() is the API level. */
 extern const char *lxcext_version(void);
 

@@ -257,6 +257,8 @@ int user_plan(struct net_run *n, struct nic *i, struct netlink *nl, struct err *
 {
 	const struct conf_net *c = i->conf;
 	auto_free char *pasta = find(USER_PASTA), *slirp = find(USER_SLIRP);
+	auto_strv struct strv servers = { 0 };
+	bool forward;
 	int r;
 
 	for (const struct nic *k = n->v; k < i; k++)
@@ -296,7 +298,11 @@ int user_plan(struct net_run *n, struct nic *i, struct netlink *nl, struct err *
 		return nic_fault(e, err_hint(e, err_set(e, errno, "tun-inaccessible", TUN " cannot be opened by you"),
 					     "as root: chmod 666 " TUN " (modprobe tun first if it does not exist)"),
 				 i, "type", c->at);
-	i->program = pasta ? USER_PASTA : USER_SLIRP;
+	r = choose_servers(&servers, &forward);
+	if (r < 0)
+		return r;
+	/* What pasta answers at it does not name to the guest's DHCP client as long as it has no other server; slirp does. */
+	i->program = pasta && !(forward && slirp && slirp_can(i)) ? USER_PASTA : USER_SLIRP;
 	return 0;
 }
 

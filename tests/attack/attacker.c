@@ -268,7 +268,19 @@ static int do_exe(const char *pid)
 	return 0;
 }
 
-/* watch: tries, until killed, to look at whatever other process appears here. Says first who it is. */
+/* Is fd, whose link reads target, the file that this guest itself has by that name? */
+static int is_the_guests(int fd, const char *target)
+{
+	struct stat held, named;
+
+	return target[0] == '/' && fstat(fd, &held) == 0 && stat(target, &named) == 0 && held.st_dev == named.st_dev &&
+	       held.st_ino == named.st_ino;
+}
+
+/*
+ * watch: tries, until killed, to look at whatever other process appears here. Says first who it is. Files of the guest's
+ * own are not told: its own programs, a getty's login say, have them.
+ */
 _Noreturn static void do_watch(void)
 {
 	printf("watching %d\n", getpid());
@@ -281,13 +293,22 @@ _Noreturn static void do_watch(void)
 			if (pid == getpid())
 				continue;
 			for (int fd = 3; fd < 24; fd++) {
+				int held;
+
 				(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
-				n = readlink(path, target, sizeof(target) - 1);
-				if (n <= 0)
+				held = open(path, O_PATH | O_CLOEXEC);
+				if (held < 0)
 					continue;
-				target[n] = '\0';
-				printf("%d %d %s\n", pid, fd, target);
-				fflush(stdout);
+				(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", held);
+				n = readlink(path, target, sizeof(target) - 1);
+				if (n > 0) {
+					target[n] = '\0';
+					if (!is_the_guests(held, target)) {
+						printf("%d %d %s\n", pid, fd, target);
+						fflush(stdout);
+					}
+				}
+				close(held);
 			}
 		}
 }

@@ -285,7 +285,7 @@ static const struct {
 	{ "lxc.environment", "runtime\nhooks\n" },
 	{ "lxc.seccomp", "profile\n" },
 	{ "lxc.signal", "halt\nreboot\nstop\n" },
-	{ "lxc.start", "auto\ndelay\norder\n" },
+	{ "lxc.start", "auto\ndelay\norder\nafter\nready\nrequires\n" },
 	{ "lxc.monitor", "unshare\n" },
 	{ "lxc.keyring", "session\n" },
 };

@@ -733,6 +733,7 @@ static void lists_of_keys_are_as_lxc_gives_them(void **state)
 		{ "lxc.rootfs", "mount\noptions\npath\n" },
 		{ "lxc.console", "logfile\npath\n" },
 		{ "lxc.signal", "halt\nreboot\nstop\n" },
+		{ "lxc.start", "auto\ndelay\norder\nafter\nready\nrequires\n" },
 		{ "lxc.net.0", "type\nscript.up\nscript.down\nflags\nlink\nname\nhwaddr\nmtu\n"
 			       "ipv6.address\nipv6.gateway\nipv4.address\nipv4.gateway\nveth.pair\n"
 			       "veth.ipv4.route\nveth.ipv6.route\nveth.vlan.id\n" },
@@ -744,7 +745,10 @@ static void lists_of_keys_are_as_lxc_gives_them(void **state)
 	set(c, "lxc.net.0.type", "veth");
 	set(c, "lxc.net.1.type", "empty");
 	assert_int_equal(key_list(c, NULL, &all, NULL), 0);
-	assert_int_equal(all.len, 1480);
+	/* LXC's, and three of ours. */
+	assert_int_equal(all.len, 1480 + strlen("lxc.start.after\nlxc.start.ready\nlxc.start.requires\n"));
+	assert_non_null(strstr(buf_str(&all), "\nlxc.start.after\nlxc.start.auto\n"));
+	assert_non_null(strstr(buf_str(&all), "\nlxc.start.ready\nlxc.start.requires\n"));
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		auto_buf struct buf b = BUF_INIT(65536);
 
@@ -758,6 +762,9 @@ static void lists_of_keys_are_as_lxc_gives_them(void **state)
 static void supported_keys_match_exactly(void **state)
 {
 	assert_true(key_is_supported("lxc.arch"));
+	assert_true(key_is_supported("lxc.start.after"));
+	assert_true(key_is_supported("lxc.start.ready"));
+	assert_true(key_is_supported("lxc.start.requires"));
 	assert_true(key_is_supported("lxc.prlimit"));
 	assert_true(key_is_supported("lxc.net"));
 	assert_true(key_is_supported("lxc.net."));

@@ -3,6 +3,7 @@
 /* api_info - what a container is doing: state, init, interfaces, addresses, cgroup files. */
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -18,6 +19,7 @@
 
 /* What LXC's state() says when the monitor cannot be understood. */
 #define STATE_INVALID "INVALID STATE"
+#define STATE_STUCK "STUCK"
 
 const char *api_state(struct lxc_container *c)
 {
@@ -31,6 +33,41 @@ const char *api_state(struct lxc_container *c)
 	if (call_end(&k, r, "cannot find out the state of %s", k.name) < 0)
 		return STATE_INVALID;
 	return state_name((int)state) ? state_name((int)state) : STATE_INVALID;
+}
+
+/* Ends the call of one container of many. Its name as a word. */
+static const char *end_look(struct call *k, struct client_look *look)
+{
+	const char *word = look->r == 0 ? state_name((int)look->state) : look->r == -ETIMEDOUT ? STATE_STUCK : STATE_INVALID;
+
+	k->e = take_ptr(look->e);
+	(void)call_end(k, look->r, "cannot find out the state of %s", k->name);
+	return word;
+}
+
+attr_public int lxcext_states(struct lxc_container *const *c, size_t n, int timeout_ms, const char **ret)
+{
+	auto_free struct client_look *looks = calloc(n ? n : 1, sizeof(*looks));
+	auto_free struct call *calls = calloc(n ? n : 1, sizeof(*calls));
+	size_t begun = 0;
+
+	if (!looks || !calls)
+		return -ENOMEM;
+	if (!c || !ret || timeout_ms <= 0)
+		return -EINVAL;
+	while (begun < n && call_begin(&calls[begun], c[begun])) {
+		looks[begun].target = calls[begun].target;
+		begun++;
+	}
+	if (begun < n) {
+		while (begun)
+			(void)call_drop(&calls[--begun], 0);
+		return -ENOMEM;
+	}
+	client_states(looks, n, timeout_ms);
+	for (size_t i = 0; i < n; i++)
+		ret[i] = end_look(&calls[i], &looks[i]);
+	return 0;
 }
 
 bool api_is_running(struct lxc_container *c)

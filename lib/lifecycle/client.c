@@ -70,6 +70,16 @@ static bool read_live(const struct target *t, struct instance_state *ret, bool *
 	return false;
 }
 
+bool client_is_recorded(const struct target *t)
+{
+	struct instance_state s = { 0 };
+	bool recorded = read_record(t->lxcpath, t->name, &s);
+
+	if (recorded)
+		instance_state_done(&s);
+	return recorded;
+}
+
 /* The monitor that the state file names, if there is one of this boot. */
 static bool recorded_monitor(const char *lxcpath, const char *name, pid_t *ret)
 {
@@ -158,12 +168,22 @@ static int dial_revived(const struct target *t, const char *address, struct err 
 	return socket_connect_abstract(address, SOCK_STREAM, timeout_of(t));
 }
 
+int client_check_peer(const struct target *t, int fd, struct err **e)
+{
+	struct ucred peer;
+	int r = socket_peer(fd, &peer);
+
+	if (r < 0)
+		return err_set(e, -r, NULL, "cannot tell who answers for container %s", t->name);
+	return client_peer_is_trusted(t->lxcpath, t->name, &peer) ? 0 :
+								    err_monitor_untrusted(e, t->name, peer.uid, peer.pid);
+}
+
 /* A connection to the container's monitor, started anew where it has died. */
 static int dial(const struct target *t, struct err **e)
 {
 	struct err *elsewhere = NULL;
 	char address[108];
-	struct ucred peer;
 	int fd, r;
 
 	command_address(t->lxcpath, t->name, address);
@@ -176,13 +196,10 @@ static int dial(const struct target *t, struct err **e)
 	}
 	if (fd < 0)
 		return fail_connect(t, fd, e);
-	r = socket_peer(fd, &peer);
-	if (r < 0 || !client_peer_is_trusted(t->lxcpath, t->name, &peer)) {
+	r = client_check_peer(t, fd, e);
+	if (r < 0)
 		fd_close(fd);
-		return r < 0 ? err_set(e, -r, NULL, "cannot tell who answers for container %s", t->name) :
-			       err_monitor_untrusted(e, t->name, peer.uid, peer.pid);
-	}
-	return fd;
+	return r < 0 ? r : fd;
 }
 
 struct reply {

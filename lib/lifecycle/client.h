@@ -30,6 +30,16 @@ struct target {
 
 /* STATE_STOPPED (returning 0) when nothing runs. */
 int client_state(const struct target *t, enum lxc_state *ret, struct err **e);
+/* One of many containers that are asked for their states together. */
+struct client_look {
+	struct target target;		/* its time limit does not count */
+	enum lxc_state state;		/* if r is 0 */
+	int r;				/* as of client_state */
+	struct err *e;			/* the caller's to free */
+};
+/* Fills in what is not target. Every monitor is asked, also where the state file would tell: one that does not answer
+ * within timeout_ms shows (-ETIMEDOUT). All that do not cost this time once. */
+void client_states(struct client_look *v, size_t n, int timeout_ms);
 int client_init_pid(const struct target *t, pid_t *ret, struct err **e);
 int client_init_pidfd(const struct target *t, struct err **e);	/* fd */
 /* Both of one process: the pidfd, and the number that it had when it was opened. */
@@ -101,6 +111,10 @@ void client_forget(const char *lxcpath, const char *name);
  * one. */
 struct ucred;
 bool client_peer_is_trusted(const char *lxcpath, const char *name, const struct ucred *peer);
+/* The same of who is at the other end of a connection: 0, or an error. */
+int client_check_peer(const struct target *t, int fd, struct err **e);
+/* True if the state file says that the container has not stopped. */
+bool client_is_recorded(const struct target *t);
 
 /* Facts of the running (or last) instance from the state file, without a round trip. */
 struct instance {

@@ -57,6 +57,7 @@ lxcext_explain_json@@LXCEXT_1
 lxcext_last_end@@LXCEXT_1
 lxcext_state_fd@@LXCEXT_1
 lxcext_state_read@@LXCEXT_1
+lxcext_states@@LXCEXT_1
 lxcext_wait_ready@@LXCEXT_1
 lxcext_last_error@@LXCEXT_1
 lxcext_last_exit@@LXCEXT_1

@@ -92,6 +92,11 @@ extern int lxcext_last_end(struct lxc_container *c, struct lxcext_end *ret, size
 extern int lxcext_state_fd(struct lxc_container *c);
 extern const char *lxcext_state_read(struct lxc_container *c, int fd);
 
+/* The states of n containers, asked for at once: as state(), or "STUCK" where the container's monitor does not answer
+ * within timeout_ms. However many do not, the call takes no longer than one. Unlike state(), it asks the monitor also
+ * where its state is on record. 0, or a negative errno. */
+extern int lxcext_states(struct lxc_container *const *c, size_t n, int timeout_ms, const char **ret);
+
 /* Waits until the running container is ready: what is "network" (an address that reaches beyond the link), "port:N"
  * (something inside listens on TCP port N), "command:COMMAND" (sh -c COMMAND inside exits with 0) or "init" (its init
  * says that it has started everything; systemd does). timeout in seconds, -1: without limit. 0, -ETIMEDOUT, or another

@@ -12,19 +12,24 @@
 #include "base/cleanup.h"
 #include "base/num.h"
 #include "base/path.h"
+#include "base/str.h"
 #include "common/listing.h"
+#include "common/nested.h"
 #include "common/tool.h"
 
 #define OPT_TABLE "lxc-ls.opt"
 #include "common/opt_table.h"
 
 #define DEFAULT_DEPTH 5
+#define DEPTH_MAX 32		/* the kernel nests user namespaces no deeper */
 
 struct ls {
 	bool line, fancy, json;
 	const char *columns, *filter;
 	struct listing_filter want;
 	unsigned depth;
+	bool rows;		/* this is the lxc-ls that another one runs inside a container */
+	char **argv;
 };
 
 static int option(struct tool *t, int key, const char *value)
@@ -61,6 +66,7 @@ static int option(struct tool *t, int key, const char *value)
 		s->depth = DEFAULT_DEPTH;
 		if (value && num_uint(value, 10, &s->depth) < 0)
 			s->depth = DEFAULT_DEPTH;
+		s->depth = MIN(s->depth, DEPTH_MAX);
 		return 0;
 	case KEY_GROUPS:
 		return strv_split(&s->want.groups, value, ",") < 0 ? tool_usage(t, "out of memory") : 0;
@@ -118,21 +124,66 @@ static void show_columns(const struct listing *l)
 		putchar('\n');
 }
 
+/* What the lxc-ls inside a container is asked for: the same, and one level less. */
+static int inner_options(const struct ls *s, const char *columns, struct strv *ret)
+{
+	const struct { bool on; const char *option; } flags[] = {
+		{ s->want.active, "--active" },	  { s->want.running, "--running" },
+		{ s->want.frozen, "--frozen" },	  { s->want.stopped, "--stopped" },
+		{ s->want.defined, "--defined" }, { s->fancy || s->json, "--fancy" },
+	};
+	auto_free char *groups = s->want.groups.n ? strv_join(&s->want.groups, ",") : NULL;
+	int r = strv_addf(ret, "--nesting=%u", s->depth - 1);
+
+	for (size_t i = 0; i < ARRAY_SIZE(flags) && r == 0; i++)
+		r = flags[i].on ? strv_add(ret, flags[i].option) : 0;
+	if (r == 0)
+		r = strv_addf(ret, "--fancy-format=%s", columns);
+	if (r == 0 && s->want.groups.n)
+		r = groups ? strv_addf(ret, "--groups=%s", groups) : -ENOMEM;
+	if (r == 0 && s->filter)
+		r = strv_addf(ret, "--filter=%s", s->filter);
+	return r;
+}
+
+static int add_nested(struct tool *t, struct ls *s, const char *lxcpath, const char *names,
+		      const struct listing_columns *columns, struct listing *l)
+{
+	auto_strv struct strv options = { 0 };
+	struct nested how = { .lxcpath = lxcpath, .depth = s->depth, .options = &options, .columns = columns };
+
+	if (inner_options(s, names, &options) < 0)
+		return tool_usage(t, "out of memory");
+	return nested_read(t, &how, l);
+}
+
+static int show(struct tool *t, const struct ls *s, const char *lxcpath, const struct listing *l,
+		const struct listing_columns *columns)
+{
+	if (s->rows)
+		nested_print(l, s->fancy ? columns : NULL);
+	else if (s->json)
+		return listing_show_json(t, lxcpath, l, columns);
+	else if (s->fancy)
+		listing_show_table(l, columns);
+	else if (s->line)
+		show_lines(l);
+	else
+		show_columns(l);
+	return tool_flush(t);
+}
+
 static int list(struct tool *t, struct ls *s)
 {
 	static const char standard[] = "NAME,STATE,AUTOSTART,GROUPS,IPV4,IPV6,UNPRIVILEGED";
 	static const char every[] = "NAME,STATE,PID,RAM,SWAP,AUTOSTART,GROUPS,INTERFACE,IPV4,IPV6,UNPRIVILEGED";
-	const char *lxcpath = tool_lxcpath(t);
+	const char *lxcpath = tool_lxcpath(t), *names = s->columns ? s->columns : s->json ? every : standard, *bad;
 	auto_listing struct listing l = { 0 };
 	struct listing_columns columns;
-	const char *bad;
 
 	if (!lxcpath)
 		return EXIT_FAILURE;
-	if (s->depth)
-		return tool_error(t, "containers inside containers cannot be listed from here; run lxc-ls inside with "
-				     "lxc-attach");
-	bad = listing_parse_columns(s->columns ? s->columns : s->json ? every : standard, &columns);
+	bad = listing_parse_columns(names, &columns);
 	if (s->json && bad)
 		return tool_usage(t, "option --fancy-format (-F): there is no column '%.*s'", (int)strcspn(bad, ","), bad),
 		       EXIT_FAILURE;
@@ -142,20 +193,21 @@ static int list(struct tool *t, struct ls *s)
 			fprintf(stderr, "Invalid key: %.*s\n", (int)strcspn(bad, ","), bad);
 		return EXIT_SUCCESS;
 	}
+	/* Nothing of a container may come near a file of the host that it could write to. */
+	if (s->depth && lxcext_protect_self(s->argv) < 0) {
+		if (!s->rows)
+			return tool_failed(t, NULL, "cannot protect this program from the containers that it enters");
+		s->depth = 0;
+	}
+	s->want.enter = s->depth;
 	if (listing_read(t, lxcpath, &s->want, s->fancy || s->json ? &columns : NULL, &l) < 0)
 		return EXIT_FAILURE;
-	if (s->json)
-		return listing_show_json(t, lxcpath, &l, &columns);
-	if (s->fancy)
-		listing_show_table(&l, &columns);
-	else if (s->line)
-		show_lines(&l);
-	else
-		show_columns(&l);
-	return tool_flush(t);
+	if (s->depth && add_nested(t, s, lxcpath, names, s->fancy || s->json ? &columns : NULL, &l) < 0)
+		return EXIT_FAILURE;
+	return show(t, s, lxcpath, &l, &columns);
 }
 
-int main(int argc, char *argv[])
+static int run(int argc, char **argv)
 {
 	static const struct tool_def def = TOOL_DEF(
 		.prog = "lxc-ls",
@@ -163,7 +215,7 @@ int main(int argc, char *argv[])
 		.summary = "Lists the containers, or those whose name matches REGEX.",
 		.flags = TOOL_NO_NAME | TOOL_TAKES_ARGS,
 		.option = option);
-	struct ls s = { .depth = 0 };
+	struct ls s = { .rows = STREQ(argv[0], NESTED_ROWS), .argv = argv };
 	auto_tool struct tool t = { 0 };
 	regex_t re;
 	int r;
@@ -174,4 +226,11 @@ int main(int argc, char *argv[])
 		regfree(&re);
 	strv_done(&s.want.groups);
 	return r;
+}
+
+int main(int argc, char *argv[])
+{
+	if (argc && STREQ(argv[0], NESTED_ENTER))
+		return nested_enter(argc, argv, run);
+	return run(argc, argv);
 }

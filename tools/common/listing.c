@@ -18,6 +18,7 @@
 #include "common/show.h"
 
 #define ASK_LIMIT_S 2
+#define STUCK "STUCK"
 
 static const char *const headers[COLUMN_MAX] = {
 	[COLUMN_NAME] = "NAME",	    [COLUMN_STATE] = "STATE",
@@ -45,13 +46,18 @@ const char *listing_parse_columns(const char *list, struct listing_columns *ret)
 	return NULL;
 }
 
+void listing_row_done(struct listing_row *row)
+{
+	free(row->shown);
+	for (int k = 0; k < COLUMN_MAX; k++)
+		free(row->cells[k]);
+	*row = (struct listing_row){ 0 };
+}
+
 void listing_done(struct listing *l)
 {
-	for (size_t i = 0; i < l->n; i++) {
-		free(l->v[i].shown);
-		for (int k = 0; k < COLUMN_MAX; k++)
-			free(l->v[i].cells[k]);
-	}
+	for (size_t i = 0; i < l->n; i++)
+		listing_row_done(&l->v[i]);
 	free(l->v);
 	*l = (struct listing){ 0 };
 }
@@ -143,15 +149,16 @@ static bool in_groups(struct lxc_container *c, const struct strv *groups)
 
 static bool is_wanted(struct lxc_container *c, const struct listing_filter *want)
 {
-	const char *state;
+	return (!want->defined || c->is_defined(c)) && (!want->groups.n || in_groups(c, &want->groups));
+}
 
-	if (want->defined && !c->is_defined(c))
-		return false;
-	if (want->groups.n && !in_groups(c, &want->groups))
-		return false;
-	if (!want->active && !want->running && !want->frozen && !want->stopped)
-		return true;
-	state = c->state(c);
+static bool wants_state(const struct listing_filter *want)
+{
+	return want->active || want->running || want->frozen || want->stopped;
+}
+
+static bool is_wanted_state(const char *state, const struct listing_filter *want)
+{
 	/* Who answers for a container that is not its monitor does not make it run. */
 	if ((want->active || want->running) && (STREQ(state, "STOPPED") || STREQ(state, "INVALID STATE")))
 		return false;
@@ -162,7 +169,7 @@ static bool is_wanted(struct lxc_container *c, const struct listing_filter *want
 
 static bool needs_handle(const struct listing_filter *want, const struct listing_columns *columns)
 {
-	return columns || want->active || want->running || want->frozen || want->stopped || want->defined || want->groups.n;
+	return columns || want->enter || want->defined || want->groups.n || wants_state(want);
 }
 
 /* Creations that go on, or were cut off, are named, so that they can be cleaned up. Of one that has a
@@ -215,59 +222,120 @@ static void fill_addresses(struct lxc_container *c, const struct listing_columns
 	row->cells[COLUMN_IPV6] = v6.n ? strv_join(&v6, ", ") : NULL;
 }
 
-static void fill_cells(struct tool *t, struct lxc_container *c, const char *name,
+/* Of one that is stuck there is only what is told without its monitor. */
+static bool is_told(struct lxc_container *c, const char *state)
+{
+	return !STREQ(state, STUCK) || c->init_pid(c) > 0;
+}
+
+static void fill_cells(struct tool *t, struct lxc_container *c, const char *name, const char *state,
 		       const struct listing_columns *columns, struct listing_row *row)
 {
-	const char *state = c->state(c);
 	/* Why it cannot be asked is another question. */
-	bool known = state && !STREQ(state, "INVALID STATE"), mine = known || c->may_control(c);
-	bool running = mine && state && !STREQ(state, "STOPPED");
+	bool stuck = state && STREQ(state, STUCK);
+	bool mine = state && (!STREQ(state, "INVALID STATE") || c->may_control(c));
+	bool running = mine && !STREQ(state, "STOPPED") && is_told(c, state);
 
 	/* A stranger or silence at the socket is told. */
-	if (!mine && strcmp(lxcext_error_id(c), "monitor-refused") != 0)
+	if (state && (stuck || !mine) && strcmp(lxcext_error_id(c), "monitor-refused") != 0)
 		(void)tool_failed(t, c, "cannot control %s", name);
-	if (mine && state)
+	if (mine)
 		row->cells[COLUMN_STATE] = strdup(state);
 	if (running)
 		fill_addresses(c, columns, row);
 	for (size_t i = 0; i < columns->n; i++) {
 		enum listing_column column = columns->v[i];
 
+		if (stuck && (column == COLUMN_RAM || column == COLUMN_SWAP))
+			continue;
 		if (!row->cells[column] && (mine || !is_private(column)))
 			row->cells[column] = cell_of(c, column, name, running);
 	}
 }
 
-static int fill_row(struct tool *t, const char *lxcpath, const char *name, const struct listing_filter *want,
+/* What is known of a container before the states are. */
+struct candidate {
+	char *name;			/* borrowed */
+	struct lxc_container *c;	/* NULL: it could not be opened, or nobody wants to know more than the name */
+	const char *state;		/* NULL: nobody wants to know */
+};
+
+/* True: it stays in the list. */
+static bool open_candidate(struct tool *t, const char *lxcpath, const struct listing_filter *want,
+			   const struct listing_columns *columns, struct candidate *x)
+{
+	if (want->name && regexec(want->name, x->name, 0, NULL, 0) != 0)
+		return false;
+	if (!needs_handle(want, columns))
+		return true;
+	x->c = lxc_container_new(x->name, lxcpath);
+	if (!x->c) {
+		/* It is there, and cannot be asked: a row of dashes, unless something was to be known of it. */
+		(void)tool_failed(t, NULL, "cannot open container %s in %s", x->name, lxcpath);
+		return columns && !want->defined && !want->groups.n && !wants_state(want);
+	}
+	tool_show_warnings(t, x->c);
+	/* One that does not answer must not keep the others waiting. */
+	(void)x->c->set_timeout(x->c, ASK_LIMIT_S);
+	if (is_wanted(x->c, want))
+		return true;
+	(void)lxc_container_put(x->c);
+	return false;
+}
+
+static bool needs_states(const struct listing_filter *want, const struct listing_columns *columns)
+{
+	for (size_t i = 0; columns && i < columns->n; i++)
+		if (is_private(columns->v[i]))
+			return true;
+	return want->enter || wants_state(want);
+}
+
+/* All monitors are asked at once. */
+static int ask_states(struct candidate *v, size_t n)
+{
+	auto_free struct lxc_container **c = calloc(n + 1, sizeof(*c));
+	auto_free const char **states = calloc(n + 1, sizeof(*states));
+	size_t n_asked = 0;
+	int r;
+
+	if (!c || !states)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		if (v[i].c)
+			c[n_asked++] = v[i].c;
+	r = lxcext_states(c, n_asked, ASK_LIMIT_S * 1000, states);
+	n_asked = 0;
+	for (size_t i = 0; i < n && r == 0; i++)
+		if (v[i].c)
+			v[i].state = states[n_asked++];
+	return r;
+}
+
+static int fill_row(struct tool *t, const struct candidate *x, const struct listing_filter *want,
 		    const struct listing_columns *columns, struct listing_row *row)
 {
-	struct lxc_container *c;
+	row->shown = strdup(x->name);
+	row->is_running = x->state && STREQ(x->state, "RUNNING");
+	if (columns && x->c)
+		fill_cells(t, x->c, x->name, x->state, columns, row);
+	else if (columns)
+		row->cells[COLUMN_NAME] = strdup(x->name);
+	return row->shown ? 0 : -ENOMEM;
+}
 
-	if (want->name && regexec(want->name, name, 0, NULL, 0) != 0)
-		return 0;
-	if (!needs_handle(want, columns))
-		return (row->shown = strdup(name)) ? 1 : -ENOMEM;
-	c = lxc_container_new(name, lxcpath);
-	if (!c) {
-		/* It is there, and cannot be asked: a row of dashes, unless something was to be known of it. */
-		(void)tool_failed(t, NULL, "cannot open container %s in %s", name, lxcpath);
-		if (!columns || needs_handle(want, NULL))
-			return 0;
-		row->cells[COLUMN_NAME] = strdup(name);
-		return (row->shown = strdup(name)) ? 1 : -ENOMEM;
-	}
-	tool_show_warnings(t, c);
-	/* One that does not answer must not keep the others waiting. */
-	(void)c->set_timeout(c, ASK_LIMIT_S);
-	if (!is_wanted(c, want)) {
-		(void)lxc_container_put(c);
-		return 0;
-	}
-	row->shown = strdup(name);
-	if (columns)
-		fill_cells(t, c, name, columns, row);
-	(void)lxc_container_put(c);
-	return row->shown ? 1 : -ENOMEM;
+static int fill_rows(struct tool *t, struct candidate *v, size_t n, const struct listing_filter *want,
+		     const struct listing_columns *columns, struct listing *ret)
+{
+	int r = needs_states(want, columns) ? ask_states(v, n) : 0;
+
+	ret->v = calloc(n + 1, sizeof(*ret->v));
+	if (!ret->v)
+		return -ENOMEM;
+	for (size_t i = 0; i < n && r == 0; i++)
+		if (!wants_state(want) || is_wanted_state(v[i].state, want))
+			r = fill_row(t, &v[i], want, columns, &ret->v[ret->n++]);
+	return r;
 }
 
 static int by_name(const void *a, const void *b)
@@ -279,30 +347,36 @@ int listing_read(struct tool *t, const char *lxcpath, const struct listing_filte
 		 const struct listing_columns *columns, struct listing *ret)
 {
 	bool active_only = want->active || want->running || want->frozen;
+	auto_free struct candidate *v = NULL;
 	char **names = NULL;
-	int n, r = 0;
+	size_t n = 0;
+	int all, r = -ENOMEM;
 
 	if (access(lxcpath, F_OK) < 0 && errno == ENOENT)
 		return 0;
 	warn_partial(t, lxcpath, want, needs_handle(want, columns));
-	n = active_only ? list_active_containers(lxcpath, &names, NULL) :
-	    want->defined ? list_defined_containers(lxcpath, &names, NULL) :
-			    list_all_containers(lxcpath, &names, NULL);
-	if (n < 0)
+	all = active_only ? list_active_containers(lxcpath, &names, NULL) :
+	      want->defined ? list_defined_containers(lxcpath, &names, NULL) :
+			      list_all_containers(lxcpath, &names, NULL);
+	if (all < 0)
 		return tool_failed(t, NULL, "cannot list the containers in %s", lxcpath), -1;
 	tool_show_warnings(t, NULL);
-	ret->v = calloc((size_t)n + 1, sizeof(*ret->v));
-	if (n > 0)
-		qsort(names, (size_t)n, sizeof(*names), by_name);
-	for (int i = 0; i < n; i++) {
-		if (r >= 0 && ret->v)
-			r = fill_row(t, lxcpath, names[i], want, columns, &ret->v[ret->n]);
-		if (r > 0)
-			ret->n++;
-		free(names[i]);
+	v = calloc((size_t)all + 1, sizeof(*v));
+	if (all > 0)
+		qsort(names, (size_t)all, sizeof(*names), by_name);
+	for (int i = 0; i < all && v; i++) {
+		v[n] = (struct candidate){ .name = names[i] };
+		n += open_candidate(t, lxcpath, want, columns, &v[n]);
 	}
+	if (v)
+		r = fill_rows(t, v, n, want, columns, ret);
+	for (size_t i = 0; i < n; i++)
+		if (v[i].c)
+			(void)lxc_container_put(v[i].c);
+	for (int i = 0; i < all; i++)
+		free(names[i]);
 	free(names);
-	return r < 0 || !ret->v ? tool_usage(t, "out of memory") : 0;
+	return r < 0 ? tool_usage(t, "out of memory") : 0;
 }
 
 /* How many columns a text takes: characters, not bytes. */

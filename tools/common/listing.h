@@ -30,12 +30,15 @@ struct listing_columns {
 /* All given conditions must hold. */
 struct listing_filter {
 	bool active, running, frozen, stopped, defined;
+	bool enter;		/* nothing is left out by it: is_running will be wanted */
 	struct strv groups;	/* all of them */
 	const regex_t *name;	/* NULL: any */
 };
 
 struct listing_row {
-	char *shown;			/* the name */
+	char *shown;			/* the name; "PARENT/NAME" of one inside another */
+	unsigned depth;			/* inside how many others */
+	bool is_running;		/* known to run, neither frozen nor stuck */
 	char *cells[COLUMN_MAX];	/* NULL: "-" */
 };
 
@@ -52,6 +55,7 @@ int listing_read(struct tool *t, const char *lxcpath, const struct listing_filte
 void listing_show_table(const struct listing *l, const struct listing_columns *columns);
 /* EXIT_SUCCESS, or EXIT_FAILURE after a message. */
 int listing_show_json(struct tool *t, const char *lxcpath, const struct listing *l, const struct listing_columns *columns);
+void listing_row_done(struct listing_row *row);
 void listing_done(struct listing *l);
 static inline void auto_listing_fn(struct listing *l)
 {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "common/jsonout.h"
 #include "common/listing.h"
@@ -65,6 +66,19 @@ static void add_cell(struct json *j, enum listing_column column, const char *tex
 	}
 }
 
+/* "PARENT/NAME" of one inside another. */
+static void add_name(struct json *j, const struct listing_row *row)
+{
+	const char *name = path_base(row->shown);
+	auto_free char *parent = row->depth ? strndup(row->shown, (size_t)(name - row->shown) - 1) : NULL;
+
+	json_string(j, "name", name);
+	if (!row->depth)
+		return;
+	json_u64(j, "nesting", row->depth);
+	json_string(j, "parent", parent);
+}
+
 int listing_show_json(struct tool *t, const char *lxcpath, const struct listing *l, const struct listing_columns *columns)
 {
 	struct jsonout o;
@@ -76,7 +90,7 @@ int listing_show_json(struct tool *t, const char *lxcpath, const struct listing 
 		bool done[COLUMN_MAX] = { [COLUMN_NAME] = true };
 
 		json_object(j, NULL);
-		json_string(j, "name", l->v[i].shown);
+		add_name(j, &l->v[i]);
 		for (size_t k = 0; k < columns->n; k++) {
 			enum listing_column column = columns->v[k];
 

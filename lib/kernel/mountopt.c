@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/num.h"
 #include "base/str.h"
 #include "base/strv.h"
 
@@ -124,9 +125,29 @@ static void apply(struct mountopt *m, const struct word *w)
 	}
 }
 
+int mountopt_share(const char *idmap, bool *ret_owner, uint32_t *ret_uid, uint32_t *ret_gid)
+{
+	const char *rest = str_after(idmap, "caller:");
+	uint64_t uid, gid;
+
+	*ret_owner = !rest;
+	if (!rest)
+		rest = str_after(idmap, "owner:");
+	if (!rest || num_prefix(rest, 10, UINT32_MAX - 1, &uid, &rest) < 0)
+		return -EINVAL;
+	gid = uid;
+	if (*rest && (*rest != ':' || num_prefix(rest + 1, 10, UINT32_MAX - 1, &gid, &rest) < 0 || *rest))
+		return -EINVAL;
+	*ret_uid = (uint32_t)uid;
+	*ret_gid = (uint32_t)gid;
+	return 0;
+}
+
 static int apply_word(struct mountopt *m, const char *word, struct buf *data, struct err **e)
 {
 	const char *idmap = str_after(word, "idmap=");
+	uint32_t uid, gid;
+	bool owner;
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (strcmp(words[i].name, word) == 0) {
@@ -134,8 +155,8 @@ static int apply_word(struct mountopt *m, const char *word, struct buf *data, st
 			return 0;
 		}
 	if (idmap) {
-		if (strcmp(idmap, "container") != 0 && *idmap != '/')
-			return err_mount_option_bad(e, word, "idmap= takes 'container' or an absolute path");
+		if (strcmp(idmap, "container") != 0 && *idmap != '/' && mountopt_share(idmap, &owner, &uid, &gid) < 0)
+			return err_mount_option_bad(e, word, "idmap= takes 'container', 'caller:UID[:GID]', 'owner:UID[:GID]' or an absolute path");
 		return str_set(&m->idmap, idmap) < 0 ? err_no_memory(e) : 0;
 	}
 	if (str_after(word, "x-") || str_after(word, "comment="))

@@ -16,11 +16,13 @@ struct mountopt {
 	bool bind, rbind, move;		/* rbind implies bind */
 	bool create_dir, create_file;
 	bool optional, relative;
-	char *idmap;			/* "container" or a path; NULL */
+	char *idmap;			/* "container", "caller:UID[:GID]", "owner:UID[:GID]" or a path; NULL */
 	char *data;			/* the other words, comma-joined; NULL if none */
 };
 #define MOUNTOPT_INIT { 0 }
 
+/* Reads "caller:UID[:GID]" or (*ret_owner) "owner:UID[:GID]"; -EINVAL: it is neither. */
+int mountopt_share(const char *idmap, bool *ret_owner, uint32_t *ret_uid, uint32_t *ret_gid);
 /* opts may be NULL or "". -EINVAL with *e naming the word. */
 int mountopt_parse(const char *opts, struct mountopt *ret, struct err **e);
 void mountopt_done(struct mountopt *m);

@@ -30,6 +30,7 @@ static void entry_done(struct mount_entry *m)
 	free(m->target);
 	free(m->type);
 	mountopt_done(&m->opts);
+	idmap_done(&m->share);
 	fd_close(m->mount_fd);
 }
 
@@ -80,6 +81,8 @@ static int check_line(const struct mount_entry *m, const char *line, struct err 
 {
 	if (m->opts.idmap && !m->opts.bind)
 		return err_mount_line_malformed(e, line, "idmap= needs bind or rbind");
+	if (m->opts.idmap && m->opts.relative)
+		return err_mount_line_malformed(e, line, "idmap= is for what lies outside the root, and relative for what lies in it");
 	if (m->opts.move)
 		return err_mount_line_malformed(e, line, "move would take the mount away from the host");
 	if (path_has_dotdot(m->target))
@@ -87,6 +90,38 @@ static int check_line(const struct mount_entry *m, const char *line, struct err 
 	if (!m->opts.bind && strcmp(m->type, "none") == 0)
 		return err_mount_line_malformed(e, line, "type none needs the option bind or rbind");
 	return 0;
+}
+
+/* idmap=caller:UID[:GID] and owner:UID[:GID]: the files of the caller, or of who owns the source, are UID's inside. Where
+ * lxc.idmap says so already there is nothing to do, and else it takes an idmapped mount. */
+static int plan_share(struct run *r, struct mount_entry *m, struct err **e)
+{
+	struct idmap_range uid = { .range = 1 }, gid = { .gid = true, .range = 1 };
+	uint32_t uid_inside, gid_inside;
+	struct stat st;
+	bool owner;
+
+	if (!m->opts.idmap || mountopt_share(m->opts.idmap, &owner, &uid_inside, &gid_inside) < 0)
+		return 0;
+	if (owner && stat(m->source, &st) < 0) {
+		if (!m->opts.optional)
+			return err_mount_source_missing(e, m->source);
+		free(take_ptr(m->opts.idmap));
+		return 0;
+	}
+	uid.nsid = owner ? st.st_uid : geteuid();
+	gid.nsid = owner ? st.st_gid : getegid();
+	m->share_owner = owner;
+	uid.hostid = run_is_mapped(r) ? idmap_to_host(&r->idmap, false, uid_inside) : uid_inside;
+	gid.hostid = run_is_mapped(r) ? idmap_to_host(&r->idmap, true, gid_inside) : gid_inside;
+	if (uid.hostid == UINT32_MAX || gid.hostid == UINT32_MAX)
+		return err_id_not_mapped(e, "idmap", uid.hostid == UINT32_MAX ? uid_inside : gid_inside);
+	free(take_ptr(m->opts.idmap));
+	if (uid.nsid == uid.hostid && gid.nsid == gid.hostid)
+		return 0;
+	if (r->caller_mounts)
+		return err_mount_idmap_denied(e, m->source, uid_inside, uid.nsid);
+	return VEC_PUSH(&m->share, uid) < 0 || VEC_PUSH(&m->share, gid) < 0 ? err_no_memory(e) : 0;
 }
 
 /* Splits one line; the trailing two numbers may be missing. */
@@ -124,6 +159,8 @@ static int parse_line(struct run *r, const char *line, struct origin at, struct 
 	m.target = path_simplify(*target ? target : ".");
 	m.type = strdup(f.v[2]);
 	rc = m.source && m.target && m.type ? check_line(&m, line, e) : err_no_memory(e);
+	if (rc == 0)
+		rc = plan_share(r, &m, e);
 	if (rc == 0 && m.opts.bind && m.opts.data)
 		log_warn(&r->log, "%s:%u: option %s has no effect on a bind mount", at.file ? at.file : "config", at.line,
 			 m.opts.data);
@@ -272,6 +309,20 @@ bool mount_entries_cover(const struct run *r, const char *path)
 	return false;
 }
 
+/* The owner that the map was made for is the owner of what is mounted. */
+static int check_owner(const struct mount_entry *m, int source, struct err **e)
+{
+	struct stat st;
+
+	if (!m->share_owner)
+		return 0;
+	if (fstat(source, &st) < 0)
+		return err_set(e, errno, NULL, "mount source %s cannot be looked at", m->source);
+	if (st.st_uid != m->share.v[0].nsid || st.st_gid != m->share.v[1].nsid)
+		return err_set(e, ESTALE, NULL, "%s changed its owner while the container started", m->source);
+	return 0;
+}
+
 static int prepare_bind(struct run *r, struct mount_entry *m, struct err **e)
 {
 	struct mount_attrs attrs = MOUNT_ATTRS_INIT;
@@ -295,7 +346,15 @@ static int prepare_bind(struct run *r, struct mount_entry *m, struct err **e)
 	/* A clone of a shared host mount would carry the container's submounts out to the host. */
 	attrs.propagation = MS_SLAVE;
 	attrs.propagation_rec = true;
-	if (m->opts.idmap) {
+	if (m->share.n) {
+		rc = check_owner(m, source, e);
+		if (rc < 0)
+			return rc;
+		userns = idmap_userns_fd(&m->share, e);
+		if (userns < 0)
+			return userns;
+		attrs.userns_fd = userns;
+	} else if (m->opts.idmap) {
 		userns = strcmp(m->opts.idmap, "container") == 0 ? idmap_userns_fd(&r->idmap, e) :
 								    open(m->opts.idmap, O_RDONLY | O_CLOEXEC);
 		if (userns < 0 && strcmp(m->opts.idmap, "container") != 0)

@@ -33,6 +33,8 @@ struct mount_entry {
 	struct origin at;
 	int mount_fd;			/* detached mount prepared by the monitor; -EBADF: init makes it */
 	bool skip;			/* optional and its source is missing */
+	struct idmap share;		/* idmap=caller: or owner: the one user and group that are shown as others */
+	bool share_owner;		/* it is owner: */
 };
 struct mount_entries {
 	VEC(struct mount_entry);

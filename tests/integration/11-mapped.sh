@@ -50,6 +50,26 @@ rebooted() {
 ok "reboot from inside works" eventually 15 rebooted
 eventually 5 lxc-attach -n "$n" -- test -e /dev/log
 succeeds "stop works" lxc-stop -n "$n"
+
+# ---- a directory of the host's, shown as one user's
+
+install -d -o 1234 -g 1235 "$scratch/src"
+: >"$scratch/src/roots"
+for word in owner:1000 owner:0 caller:1000:0; do
+	want=${word#*:}
+	succeeds "it starts with idmap=$word" lxc-start -n "$n" -s "lxc.mount.entry=$scratch/src src none bind,create=dir,idmap=$word"
+	case $word in
+	owner:*) is "$(lxc-attach -n "$n" -- stat -c %u:%g /src /src/roots | tr '\n' ' ')" "$want:$want 65534:65534 " "$word: the owner's files are his" ;;
+	*) is "$(lxc-attach -n "$n" -- stat -c %u:%g /src /src/roots | tr '\n' ' ')" "65534:65534 $want " "$word: the caller's files are his" ;;
+	esac
+	[ "$word" = caller:1000:0 ] || {
+		lxc-attach -n "$n" -u "$want" -g "$want" -- touch "/src/made-$want"
+		is "$(stat -c %u:%g "$scratch/src/made-$want")" 1234:1235 "$word: what is made inside is the owner's"
+	}
+	lxc-stop -n "$n" -k
+done
+fails 1 "an id that is not mapped is refused" lxc-start -n "$n" -s "lxc.mount.entry=$scratch/src src none bind,create=dir,idmap=owner:70000"
+like "$err" "idmap = 70000 is not in the container's id map" "... by its number"
 succeeds "destroy works" lxc-destroy -n "$n"
 
 finish

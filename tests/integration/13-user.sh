@@ -120,6 +120,25 @@ succeeds "it is disabled by another" as alice lxc-autostart --disable
 is "$(find /home/alice/.config/systemd -type f -o -type l)" "" "... which leaves nothing"
 fails 1 "for root there is lxc.service" lxc-autostart --enable
 
+# ---- a directory of one's own
+
+as alice mkdir /home/alice/src
+share="lxc.mount.entry=/home/alice/src src none bind,create=dir,idmap=caller:61001"
+fails 1 "showing files with other ids is refused" as alice lxc-start -n "$n" -s "$share"
+like "$err" "the files of /home/alice/src cannot be shown with other ids" "... with the directory"
+like "$err" "lxc.idmap = u 61001 61001 1" "... and the line that helps"
+cp -p "$home/$n/config" "$scratch/config"
+sed -i '/^lxc.idmap/d' "$home/$n/config"
+for kind in u g; do
+	printf 'lxc.idmap = %s 0 %s 61001\nlxc.idmap = %s 61001 61001 1\nlxc.idmap = %s 61002 %s 4534\n' \
+		$kind "$base" $kind $kind $((base + 61002)) >>"$home/$n/config"
+done
+succeeds "with that it starts" as alice lxc-start -n "$n" -s "$share"
+as alice lxc-attach -n "$n" -u 61001 -g 61001 -- touch /src/inside
+is "$(stat -c %U /home/alice/src/inside)" alice "her files are hers on both sides"
+succeeds "it stops" as alice lxc-stop -n "$n" -k
+cp "$scratch/config" "$home/$n/config"
+
 # ---- others
 
 succeeds "it starts again" as alice lxc-start -n "$n"

@@ -90,7 +90,7 @@ static void words_match_whole(void **state)
 
 static void contradictions_and_bad_words_are_named(void **state)
 {
-	static const char *const bad[] = { "create=both", "create=", "idmap=", "idmap=relative", "create=dir,create=file",
+	static const char *const bad[] = { "create=both", "create=", "idmap=", "idmap=relative", "idmap=caller", "idmap=caller:", "idmap=caller:1x", "idmap=owner:1:", "idmap=owner:4294967295", "create=dir,create=file",
 					   "bind,move", "move,rbind" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

@@ -10,7 +10,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -101,7 +103,7 @@ static int exec_error(struct err **e, int num, const char *path)
 
 /* The three standard descriptors as they are given to the child. */
 struct stdio {
-	int fd[3];	/* borrowed, or one of high; -1: /dev/null */
+	int fd[3];	/* borrowed, or one of high; -1 until it is /dev/null */
 	int high[3];	/* owned duplicates of descriptors that another one's place would overwrite */
 };
 
@@ -112,9 +114,31 @@ static void stdio_done(struct stdio *io)
 }
 #define auto_stdio __attribute__((cleanup(stdio_done)))
 
+static bool is_null(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+}
+
+/* Where there is no /dev/null that is one (in a container's root), that of our own input, or a file that nobody sees. */
+static int open_null(void)
+{
+	auto_close int fd = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd >= 0 && is_null(fd))
+		return fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FD);
+	return is_null(0) ? fcntl(0, F_DUPFD_CLOEXEC, HIGH_FD) : memfd_create("null", MFD_CLOEXEC);
+}
+
 static int stdio_prepare(struct stdio *io)
 {
 	for (int i = 0; i < 3; i++) {
+		if (io->fd[i] < 0) {
+			io->fd[i] = io->high[i] = open_null();
+			if (io->fd[i] < 0)
+				return -errno;
+		}
 		if (io->fd[i] < 0 || io->fd[i] > 2 || io->fd[i] == i)
 			continue;
 		io->high[i] = fcntl(io->fd[i], F_DUPFD_CLOEXEC, HIGH_FD);
@@ -130,8 +154,7 @@ static int add_stdio(posix_spawn_file_actions_t *fa, const struct stdio *io)
 	int r = 0;
 
 	for (int i = 0; i < 3 && r == 0; i++)
-		r = io->fd[i] < 0 ? posix_spawn_file_actions_addopen(fa, i, "/dev/null", i ? O_WRONLY : O_RDONLY, 0) :
-				    posix_spawn_file_actions_adddup2(fa, io->fd[i], i);
+		r = posix_spawn_file_actions_adddup2(fa, io->fd[i], i);
 	return r;
 }
 
@@ -212,7 +235,7 @@ static int start(const struct spawn *s, int out_fd, int err_fd, pid_t *ret_pid, 
 		return -ENOENT;
 	r = stdio_prepare(&io);
 	if (r < 0)
-		return err_set(e, -r, NULL, "cannot duplicate a descriptor for %s", path);
+		return err_set(e, -r, NULL, "cannot make the input and output of %s", path);
 	r = spawn_with(s, path, &io, &pid);
 	if (r)
 		return exec_error(e, r, path);

@@ -7,6 +7,7 @@
 #include <ftw.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -135,11 +137,33 @@ void unit_child_check(const char *file, int line, const char *what, long r, cons
 	report_and_exit(text);
 }
 
+/* What the child says until it ends. Not until the pipe does: a process that the child has left has that, too. */
+static void read_report(int fd, pid_t pid, char *text, size_t size)
+{
+	auto_close int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd poll_fds[2] = { { .fd = fd, .events = POLLIN }, { .fd = pidfd, .events = POLLIN } };
+	size_t len = 0;
+
+	assert_true(pidfd >= 0);
+	for (;;) {
+		ssize_t n;
+
+		if (poll(poll_fds, 2, -1) < 0)
+			continue;
+		if (!poll_fds[0].revents)
+			break;
+		n = len < size - 1 ? read(fd, text + len, size - 1 - len) : 0;
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+	}
+	text[len] = '\0';
+}
+
 void unit_child(void (*fn)(void *arg), void *arg)
 {
 	char text[1024] = "";
 	int p[2], status;
-	ssize_t n, len = 0;
 	pid_t pid;
 
 	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
@@ -152,8 +176,7 @@ void unit_child(void (*fn)(void *arg), void *arg)
 		_exit(EXIT_SUCCESS);
 	}
 	(void)close(p[1]);
-	while ((n = read(p[0], text + len, sizeof(text) - 1 - (size_t)len)) > 0)
-		len += n;
+	read_report(p[0], pid, text, sizeof(text));
 	(void)close(p[0]);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;

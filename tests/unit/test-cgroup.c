@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -126,6 +127,14 @@ static bool nothing_left(const struct cgroups *g)
 	return r == 0;
 }
 
+/* What init is: there until it is killed, by the end of a test that fails as well. */
+static attr_noreturn void linger(void)
+{
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;)
+		(void)pause();
+}
+
 /* A child in the payload's cgroups that waits for its end; it is what init is. */
 static pid_t start_init(struct cgroups *g, int *ret_pidfd)
 {
@@ -135,8 +144,7 @@ static pid_t start_init(struct cgroups *g, int *ret_pidfd)
 
 	CHECK_OK(pid, e);
 	if (pid == 0)
-		for (;;)
-			(void)pause();
+		linger();
 	CHECK_OK(cgroup_enter_payload(g, pid, fd >= 0, &e), e);
 	return pid;
 }
@@ -1048,8 +1056,7 @@ static void birth(struct conf *c)
 	cgroup_clone_begin(g);
 	pid = proc_clone(0, fd, NULL, &e);
 	if (pid == 0)
-		for (;;)
-			(void)pause();
+		linger();
 	cgroup_clone_end(g);
 	CHECK_OK(pid, e);
 	check_member(g, pid);
@@ -1088,8 +1095,7 @@ static void visit(struct conf *c)
 			if (!by_monitor)
 				CHECK_OK(cgroup_attach_self(&x, false), NULL);
 			CHECK(write(done[1], "", 1) == 1);
-			for (;;)
-				(void)pause();
+			linger();
 		}
 		fd_close(done[1]);
 		CHECK(read(done[0], &byte, 1) == 1);
@@ -1127,8 +1133,7 @@ static void visit_busy(struct conf *c)
 	pid = proc_clone(0, x.v2, NULL, &e);
 	CHECK_OK(pid, e);
 	if (pid == 0)
-		for (;;)
-			(void)pause();
+		linger();
 	text = cgroup_of(pid);
 	CHECK(strstr(text, "/.lxc\n"));
 	CHECK_OK(cgroup_kill(g, &e), e);

@@ -142,14 +142,20 @@ bool api_remove_device_node(struct lxc_container *c, const char *src_path, const
 static int move_interface(struct call *k, struct netlink *nl, const char *dev, int netns, const char *name)
 {
 	struct link_change change = LINK_CHANGE_INIT;
+	auto_netlink struct netlink there = NETLINK_INIT;
 	struct link link;
 	int r;
 
 	if (!ifname_is_valid(name))
 		return err_ifname_invalid(&k->e, name, "it is too long, empty, or has a character that is not allowed");
 	r = link_get(nl, dev, &link, &k->e);
+	if (r == 0)
+		r = netlink_open_in(&there, netns, &k->e);
 	if (r < 0)
 		return r;
+	/* The kernel would move it, and then refuse the name. */
+	if (link_get(&there, name, &(struct link){ 0 }, NULL) == 0)
+		return err_ifname_invalid(&k->e, name, "there is an interface of that name already");
 	change.name = name;
 	change.netns_fd = netns;
 	change.down = true;

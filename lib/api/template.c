@@ -22,6 +22,7 @@
 #include "kernel/idmap.h"
 #include "kernel/proc.h"
 #include "kernel/signal.h"
+#include "storage/storage.h"
 
 #define USERNSEXEC PATH_BIN "/lxc-usernsexec"
 #define FULL_BYTES (1U << 20)
@@ -218,7 +219,8 @@ static int judge(const struct template_run *t, const char *base, int status, str
 
 int template_run(const struct template_run *t, const struct conf *conf, struct err **e)
 {
-	bool mapped = conf_is_mapped(conf);
+	/* Where the mount shifts ids, the files are made as the container sees them. */
+	bool mapped = conf_is_mapped(conf) && !storage_is_neutral(conf);
 	auto_strv struct strv argv = { 0 };
 	const char *base = path_base(t->path);
 	int status, r;

@@ -13,6 +13,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -243,13 +244,36 @@ static struct mount_attr kernel_attr(const struct mount_attrs *a)
 	return k;
 }
 
+/* The type of the file system of fd, for messages. */
+static const char *fs_name(int fd)
+{
+	static const struct {
+		uint32_t magic;
+		const char *name;
+	} known[] = {
+		{ 0xef53, "ext4" },	    { 0x58465342, "xfs" },	{ 0x9123683e, "btrfs" },    { 0x01021994, "tmpfs" },
+		{ 0x794c7630, "overlay" },  { 0x2fc12fc1, "zfs" },	{ 0x6969, "nfs" },	    { 0xff534d42, "cifs" },
+		{ 0xfe534d42, "smb" },	    { 0x65735546, "fuse" },	{ 0x01021997, "9p" },	    { 0x6a656a63, "virtiofs" },
+		{ 0x00c36400, "ceph" },	    { 0x858458f6, "ramfs" },	{ 0x73717368, "squashfs" }, { 0xe0f5e1e2, "erofs" },
+		{ 0xf2f52010, "f2fs" },	    { 0xca451a4e, "bcachefs" }, { 0x4d44, "vfat" },	    { 0x2011bab0, "exfat" },
+		{ 0x7366746e, "ntfs3" },    { 0x9660, "iso9660" },	{ 0x9fa0, "proc" },	    { 0x62656572, "sysfs" },
+		{ 0x63677270, "cgroup2" },  { 0x27e0eb, "cgroup" },	{ 0x1cd1, "devpts" },
+	};
+	struct statfs fs;
+
+	for (size_t i = 0; fstatfs(fd, &fs) == 0 && i < ARRAY_SIZE(known); i++)
+		if ((uint32_t)fs.f_type == known[i].magic)
+			return known[i].name;
+	return "which has no name here";
+}
+
 static int set_error(struct err **e, int num, int fd, const struct mount_attrs *a)
 {
-	auto_free char *path = fd_path(fd);
-	const char *name = path ? path : "a descriptor";
+	auto_free char *path = a->name ? NULL : fd_path(fd);
+	const char *name = a->name ? a->name : path ? path : "a descriptor";
 
 	if (a->userns_fd >= 0 && (num == EINVAL || num == EOPNOTSUPP || num == ENOSYS))
-		return err_idmapped_mount_unsupported(e, name);
+		return err_idmapped_mount_unsupported(e, name, fs_name(fd));
 	return err_set(e, num, NULL, "cannot change the mount at %s", name);
 }
 

@@ -15,6 +15,7 @@ struct mount_attrs {
 	bool propagation_rec;
 	bool recursive;		/* set and clear apply to submounts too */
 	int userns_fd;		/* >= 0: MOUNT_ATTR_IDMAP with that namespace; -1: none */
+	const char *name;	/* what is mounted, for messages (a detached mount has no path); NULL: its path */
 };
 #define MOUNT_ATTRS_INIT { .userns_fd = -1 }
 

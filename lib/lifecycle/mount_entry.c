@@ -343,6 +343,7 @@ static int prepare_bind(struct run *r, struct mount_entry *m, struct err **e)
 	attrs.set = m->opts.attr_set;
 	attrs.clear = m->opts.attr_clr;
 	attrs.recursive = m->opts.rbind;
+	attrs.name = m->source;
 	/* A clone of a shared host mount would carry the container's submounts out to the host. */
 	attrs.propagation = MS_SLAVE;
 	attrs.propagation_rec = true;
@@ -480,6 +481,7 @@ static int make_relative(struct mount_entry *m, int root_fd, struct err **e)
 	attrs.set = m->opts.attr_set;
 	attrs.clear = m->opts.attr_clr;
 	attrs.recursive = m->opts.rbind;
+	attrs.name = m->source;
 	return attrs.set || attrs.clear ? mount_set(m->mount_fd, &attrs, e) : 0;
 }
 

@@ -249,7 +249,8 @@ int plan_make(struct run *r, struct err **e)
 	if ((rc = plan_places(r, e)) < 0 || (rc = plan_log(r, e)) < 0 || (rc = conf_check(c, &r->log, e)) < 0 ||
 	    (rc = plan_argv(r, e)) < 0 || (rc = plan_idmap(r, e)) < 0 ||
 	    (rc = plan_namespaces(r, e)) < 0 || (rc = plan_caps(r, e)) < 0 ||
-	    (rc = storage_resolve(c, &r->log, &r->storage, e)) < 0 || (rc = plan_devices(r, e)) < 0 ||
+	    (rc = storage_resolve(c, &r->log, &r->storage, e)) < 0 ||
+	    (rc = storage_choose_idmap(r->storage, c, &r->idmap, &r->log, e)) < 0 || (rc = plan_devices(r, e)) < 0 ||
 	    (rc = mount_entries_plan(r, e)) < 0 || (rc = plan_init(r, e)) < 0 ||
 	    (rc = cgroup_plan(c, &r->log, &r->cgroups, e)) < 0 || (rc = plan_guest(r, e)) < 0)
 		return rc;
@@ -295,7 +296,8 @@ void plan_explain(const struct run *r, struct buf *out)
 	buf_addf(out, "container   %s in %s\n", r->name, r->lxcpath);
 	buf_addf(out, "init        %s%s\n", argv ? argv : "", r->application ? " (below our own pid 1)" : "");
 	if (r->storage)
-		buf_addf(out, "root        %s (%s)\n", storage_source(r->storage), storage_type(r->storage));
+		buf_addf(out, "root        %s (%s%s)\n", storage_source(r->storage), storage_type(r->storage),
+			 storage_is_idmapped(r->storage) ? ", its mount shifts ids" : "");
 	else
 		buf_adds(out, "root        the host's\n");
 	explain_namespaces(r, out);

@@ -26,6 +26,7 @@ static void add_root(struct json *j, const struct run *r)
 	json_object(j, "root");
 	json_string(j, "type", storage_type(r->storage));
 	json_string(j, "source", storage_source(r->storage));
+	json_bool(j, "idmapped", storage_is_idmapped(r->storage));
 	add_origin(j, r->conf->rootfs_path.at);
 	json_object_end(j);
 }

@@ -72,12 +72,11 @@ static int decide(const struct storage_copy *how, const struct storage *from, st
 
 /* The map that c's files are owned in, as those are seen here (ids: see storage_as_owner): none either where the mount
  * does the mapping. */
-static int map_of(const struct conf *c, const struct idmap *ids, struct idmap *ret, struct err **e)
+static int map_of(const struct conf *c, bool neutral, const struct idmap *ids, struct idmap *ret, struct err **e)
 {
-	auto_mountopt struct mountopt m = MOUNTOPT_INIT;
-	int r = mountopt_parse(c->rootfs_options.v, &m, e);
+	int r = 0;
 
-	if (r == 0 && conf_is_mapped(c) && !m.idmap && conf_idmap(c, ret) < 0)
+	if (conf_is_mapped(c) && !neutral && conf_idmap(c, ret) < 0)
 		r = err_no_memory(e);
 	for (size_t i = 0; r == 0 && ids && i < ret->n; i++)
 		ret->v[i].hostid = idmap_to_ns(ids, ret->v[i].gid, ret->v[i].hostid);
@@ -102,10 +101,10 @@ static int fill_here(void *arg, const struct idmap *ids, struct err **e)
 	const struct filling *f = arg;
 	auto_close int source = -EBADF, target = -EBADF;
 	struct idmap from_map = { 0 }, to_map = { 0 };
-	int r = map_of(f->how->from, ids, &from_map, e);
+	int r = map_of(f->how->from, storage_is_neutral(f->how->from), ids, &from_map, e);
 
 	if (r == 0)
-		r = map_of(f->how->to, ids, &to_map, e);
+		r = map_of(f->how->to, storage_has_idmap(f->how->to), ids, &to_map, e);
 	if (r == 0)
 		r = storage_attach(f->from, e);
 	if (r == 0)
@@ -250,6 +249,11 @@ int storage_copy(const struct storage_copy *how, char **ret_path, bool *ret_depe
 		r = err_storage_create_none(e, d.target->name);
 	if (r < 0)
 		return r;
+	if (d.snapshot && d.target == &storage_overlay && storage_is_neutral(how->from)) {
+		if (!(how->flags & STORAGE_MAYBE_SNAPSHOT))
+			return err_overlay_neutral(e, from->source);
+		d = (struct decision){ .target = &storage_dir };
+	}
 	/* Whoever has other ids gets files of his own; an overlay has none to give. */
 	if (d.snapshot && d.target != &storage_overlay && !storage_same_maps(how->from, how->to))
 		d.snapshot = false;

@@ -82,6 +82,7 @@ int storage_set_attributes(const struct storage *s, int mnt, const struct conf *
 	a.set = s->options.attr_set;
 	a.clear = s->options.attr_clr;
 	a.recursive = true;
+	a.name = s->source;
 	a.propagation = s->options.propagation ? s->options.propagation : MS_PRIVATE;
 	a.propagation_rec = true;
 	r = idmap_fd(s, c, &userns, e);
@@ -90,6 +91,40 @@ int storage_set_attributes(const struct storage *s, int mnt, const struct conf *
 	if (userns >= 0)
 		a.userns_fd = userns;
 	return mount_set(mnt, &a, e);
+}
+
+/* Made by somebody who did not shift the owners: root of the host owns it, whom the map does not have. */
+static bool belongs_to_host(int fd, const struct idmap *m)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_uid == 0 && st.st_gid == 0 &&
+	       idmap_to_ns(m, false, 0) == UINT32_MAX && idmap_to_ns(m, true, 0) == UINT32_MAX;
+}
+
+bool dir_is_neutral(const struct conf *c)
+{
+	auto_free char *own = c->lxcpath && c->name ? path_join(c->lxcpath, c->name) : NULL;
+	const char *rest = own && c->rootfs_path.v ? str_after(c->rootfs_path.v, own) : NULL;
+	auto_close int fd = -EBADF;
+	struct idmap m = { 0 };
+	bool neutral;
+
+	if (!conf_is_mapped(c) || !rest || *rest != '/' || path_has_dotdot(rest) || !storage_is_directory(c) || !storage_is_privileged())
+		return false;
+	fd = open(c->rootfs_path.v, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	neutral = fd >= 0 && conf_idmap(c, &m) == 0 && belongs_to_host(fd, &m);
+	idmap_done(&m);
+	return neutral;
+}
+
+bool dir_can_idmap(const struct storage *s, const struct idmap *m)
+{
+	auto_close int fd = open(s->source, O_PATH | O_DIRECTORY | O_CLOEXEC), userns = -EBADF;
+
+	if (fd >= 0)
+		userns = idmap_userns_fd(m, NULL);
+	return userns >= 0 && mount_can_idmap(fd, userns);
 }
 
 int dir_mount(struct storage *s, const struct conf *c, struct err **e)

@@ -60,6 +60,9 @@ extern const struct storage_driver storage_btrfs, storage_dir, storage_loop, sto
 /* What other types of directories share with dir. */
 int dir_resolve(struct storage *s, const struct conf *c, struct log *l, struct err **e);
 int dir_mount(struct storage *s, const struct conf *c, struct err **e);
+/* The root is a directory within the container's own that belongs to root of the host, although ids are mapped. */
+bool dir_is_neutral(const struct conf *c);
+bool dir_can_idmap(const struct storage *s, const struct idmap *m);
 /* What the files below a directory take, each counted once. */
 int storage_tree_usage(int top, uint64_t *ret, struct err **e);
 /* Gives all files below a directory a project number, so that a quota counts them. */
@@ -82,6 +85,8 @@ int storage_open(const struct storage_driver *d, const char *source, const struc
 /* The type that c names, or that its path shows. */
 int storage_driver_of(const struct conf *c, const struct storage_driver **ret, struct err **e);
 int storage_driver_named(const char *type, const struct storage_driver **ret, struct err **e);
+/* lxc.rootfs.options has idmap=. */
+bool storage_has_idmap(const struct conf *c);
 bool storage_same_maps(const struct conf *a, const struct conf *b);
 /* True where this process may mount what it likes. */
 bool storage_is_privileged(void);

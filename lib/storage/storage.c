@@ -183,6 +183,36 @@ bool storage_wants_host(const struct storage *s)
 	return s && (s->driver->on_host || (s->driver == &storage_overlay && storage_is_privileged()));
 }
 
+bool storage_has_idmap(const struct conf *c)
+{
+	auto_mountopt struct mountopt m = MOUNTOPT_INIT;
+
+	return c->rootfs_options.v && mountopt_parse(c->rootfs_options.v, &m, NULL) == 0 && m.idmap;
+}
+
+bool storage_is_neutral(const struct conf *c)
+{
+	return conf_is_mapped(c) && storage_is_privileged() && (storage_has_idmap(c) || dir_is_neutral(c));
+}
+
+bool storage_is_idmapped(const struct storage *s)
+{
+	return s && s->options.idmap;
+}
+
+int storage_choose_idmap(struct storage *s, const struct conf *c, const struct idmap *m, struct log *l, struct err **e)
+{
+	if (!s || s->options.idmap || !dir_is_neutral(c))
+		return 0;
+	if (!dir_can_idmap(s, m)) {
+		log_warn(l, "%s belongs to root of the host, and its file system cannot be mounted with shifted ids: its "
+			 "files will be nobody's in the container; shift their owners", s->source);
+		return 0;
+	}
+	log_info(l, "%s belongs to root of the host: its files are shown with the container's ids", s->source);
+	return str_set(&s->options.idmap, "container") < 0 ? err_no_memory(e) : 0;
+}
+
 int storage_attach(struct storage *s, struct err **e)
 {
 	return s && s->driver->attach && !s->attached ? s->driver->attach(s, e) : 0;
@@ -238,7 +268,7 @@ int storage_give(int fd, const struct conf *c, struct err **e)
 	struct idmap m;
 	int r;
 
-	if (!c || !conf_is_mapped(c))
+	if (!c || !conf_is_mapped(c) || (storage_has_idmap(c) && storage_is_privileged()))
 		return 0;
 	if (conf_idmap(c, &m) < 0)
 		return err_no_memory(e);

@@ -24,6 +24,14 @@ struct storage_spec {			/* options of create, all borrowed, NULL/0: default */
  * No rootfs.path: *ret is NULL. */
 int storage_resolve(const struct conf *c, struct log *l, struct storage **ret, struct err **e);
 void storage_free(struct storage *s);
+/* True when the owners of the root's files are written as the container sees them, whatever its lxc.idmap says, and the
+ * mount shows them shifted: lxc.rootfs.options has idmap=, or the root is in the container's own directory and belongs
+ * to root of the host. Never for whom that takes root of the host and who is not. */
+bool storage_is_neutral(const struct conf *c);
+/* For a start: chooses idmap=container for such a root where lxc.rootfs.options do not, and its file system can. */
+int storage_choose_idmap(struct storage *s, const struct conf *c, const struct idmap *m, struct log *l, struct err **e);
+/* lxc.rootfs.options has idmap=, or that was chosen. */
+bool storage_is_idmapped(const struct storage *s);
 /* The path in c is the root directory itself, which needs not be mounted to be seen. */
 bool storage_is_directory(const struct conf *c);
 const char *storage_type(const struct storage *s);

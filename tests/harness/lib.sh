@@ -155,6 +155,24 @@ eventually() {
 	done
 }
 
+# idmaps DIR: this kernel can show what is there with other ids. What the mount says is no proof: it is what is tested.
+idmaps() {
+	case $(stat -f -c %T "$1") in
+	tmpfs) [ "$(printf '%s\n' 6.3 "$(uname -r)" | sort -V | head -n 1)" = 6.3 ] ;;
+	ext2/ext3 | xfs | btrfs) [ "$(printf '%s\n' 5.15 "$(uname -r)" | sort -V | head -n 1)" = 5.15 ] ;;
+	*) return 1 ;;
+	esac
+}
+
+# skip_idmaps COUNT DIR: so many tests are skipped, because of what it is on.
+skip_idmaps() {
+	skip_left=$1
+	while [ "$skip_left" -gt 0 ]; do
+		skip "ids shown shifted" "idmaps: Linux $(uname -r) cannot mount $(stat -f -c %T "$2") with shifted ids"
+		skip_left=$((skip_left - 1))
+	done
+}
+
 # The names of a test's containers hold this, so that what they leave can be told from the host's own.
 test_tag() {
 	basename "$1" .sh | tr -cd 'a-z0-9-'

@@ -51,8 +51,41 @@ ok "reboot from inside works" eventually 15 rebooted
 eventually 5 lxc-attach -n "$n" -- test -e /dev/log
 succeeds "stop works" lxc-stop -n "$n"
 
+# ---- a root whose owners nobody has shifted
+
+chown -hR 0:0 "$lxcpath/$n/rootfs"
+if idmaps "$lxcpath"; then
+	like "$(lxc-start -n "$n" --explain)" "^root .*its mount shifts ids" "explain says that a root of root's is shifted by its mount"
+	succeeds "it starts" lxc-start -n "$n"
+	is "$(lxc-attach -n "$n" -- stat -c %u:%g / /bin/busybox | tr '\n' ' ')" "0:0 0:0 " "its files are its own"
+	lxc-attach -n "$n" -- sh -c 'touch /root/neutral && chown 5:6 /root/neutral'
+	is "$(stat -c %u:%g "$lxcpath/$n/rootfs/root/neutral")" 5:6 "what it makes is written as it sees it"
+	succeeds "it stops" lxc-stop -n "$n" -k
+	succeeds "a copy works" lxc-copy -n "$n" -N "$n-c"
+	is "$(stat -c %u:%g "$lxcpath/$n-c/rootfs/root/neutral" "$lxcpath/$n-c/rootfs/bin" | tr '\n' ' ')" \
+		"$((base + 5)):$((base + 6)) $base:$base " "... and has owners of its map"
+	succeeds "which goes" lxc-destroy -n "$n-c"
+	fails 1 "an overlay over it is refused" lxc-copy -s -B overlay -n "$n" -N "$n-c"
+	like "$err" "$lxcpath/$n/rootfs is shown with the container's ids by its mount" "... with the reason"
+	cat "$scratch/mapped.conf" - >"$scratch/neutral.conf" <<-END
+	lxc.rootfs.options = idmap=container
+	END
+	succeeds "create with idmap=container" lxc-create -n "$n-c" -t busybox -f "$scratch/neutral.conf"
+	is "$(find "$lxcpath/$n-c/rootfs" ! -uid 0 | head -n 3)" "" "... leaves the owners as they are inside"
+	succeeds "it starts" lxc-start -n "$n-c"
+	is "$(lxc-attach -n "$n-c" -- sh -c 'touch /root/x && stat -c %u /root/x')" 0 "and writes"
+	succeeds "it goes" lxc-destroy -f -n "$n-c"
+else
+	fails 1 "its file system cannot" lxc-start -n "$n" -s lxc.rootfs.options=idmap=container
+	like "$err" "$lxcpath/$n/rootfs cannot be mounted with shifted ids: .*tmpfs" "... which is said with its name"
+	skip_idmaps 14 "$lxcpath"
+fi
+succeeds "it starts with shifted owners again" sh -c "chown -hR $base:$base $lxcpath/$n/rootfs && lxc-start -n $n && lxc-stop -k -n $n"
+
 # ---- a directory of the host's, shown as one user's
 
+idmaps "$scratch" || skip_idmaps 14 "$scratch"
+! idmaps "$scratch" || {
 install -d -o 1234 -g 1235 "$scratch/src"
 : >"$scratch/src/roots"
 for word in owner:1000 owner:0 caller:1000:0; do
@@ -70,6 +103,7 @@ for word in owner:1000 owner:0 caller:1000:0; do
 done
 fails 1 "an id that is not mapped is refused" lxc-start -n "$n" -s "lxc.mount.entry=$scratch/src src none bind,create=dir,idmap=owner:70000"
 like "$err" "idmap = 70000 is not in the container's id map" "... by its number"
+}
 succeeds "destroy works" lxc-destroy -n "$n"
 
 finish

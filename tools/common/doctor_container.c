@@ -66,10 +66,18 @@ static char *item(struct lxc_container *c, const char *key)
 	return NULL;
 }
 
+static bool is_own(struct lxc_container *c, const char *path)
+{
+	const char *lxcpath = c->get_config_path(c), *rest = lxcpath ? str_after(path, lxcpath) : NULL;
+
+	rest = rest && *rest == '/' ? str_after(rest + 1, c->name) : NULL;
+	return rest && *rest == '/';
+}
+
 /* The root of a mapped container, and its way there, must be open to ids that are nobody's on the host. */
 static void check_root(struct doctor *d, struct lxc_container *c)
 {
-	auto_free char *root = item(c, "lxc.rootfs.path"), *map = item(c, "lxc.idmap");
+	auto_free char *root = item(c, "lxc.rootfs.path"), *map = item(c, "lxc.idmap"), *options = item(c, "lxc.rootfs.options");
 	const char *path = root ? strstr(root, "dir:") == root ? root + strlen("dir:") : root : NULL;
 	struct stat st;
 
@@ -84,7 +92,8 @@ static void check_root(struct doctor *d, struct lxc_container *c)
 	if (!map || !S_ISDIR(st.st_mode))
 		return;
 	doctor_check_path(d, path, "root of the container");
-	if (st.st_uid == 0)
+	/* In the container's own directory a start shows it shifted by itself. */
+	if (st.st_uid == 0 && !(options && strstr(options, "idmap=")) && !is_own(c, path))
 		doctor_remedy(doctor_add(d, FINDING_WARNING, "rootfs-owner", "%s belongs to root of the host, although ids are "
 					 "mapped: root of the container cannot write there", path),
 			      "set lxc.rootfs.options = idmap=container in %s, or shift the owners", c->config_file_name(c));

@@ -90,6 +90,8 @@ static int start_prepare(struct call *k, int useinit, char *const argv[], struct
 	bool has_pidfile;
 
 	if (r == 0)
+		r = call_trust_config(k);
+	if (r == 0)
 		r = hold(k, s);
 	if (r == 0)
 		r = partial_check(k->dir, k->name, k->lxcpath, &k->e);

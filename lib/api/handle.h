@@ -78,6 +78,8 @@ int call_need_conf(struct call *k, struct conf **ret);
 
 /* Reads the configuration file at path into a new conf with the call's name and lxcpath. */
 int call_read_conf(struct call *k, const char *path, struct conf **ret);
+/* Before anything is run or mounted because the container's configuration says so: it is the caller's, or root's. */
+int call_trust_config(struct call *k);
 /* True if the container's configuration file exists. */
 bool call_is_defined(const struct call *k);
 

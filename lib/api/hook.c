@@ -143,6 +143,11 @@ int hook_run_all(struct call *k, const struct conf *conf, const struct hook_run 
 
 	if (!hooks->n)
 		return 0;
+	r = call_trust_config(k);
+	if (r < 0) {
+		err_move(e, take_ptr(k->e));
+		return r;
+	}
 	if (environment(k, conf, how, &env) < 0)
 		return err_no_memory(e);
 	for (size_t i = 0; i < hooks->n && r == 0; i++)

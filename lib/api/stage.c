@@ -22,6 +22,18 @@ void stage_done(struct stage *s)
 	fd_close(take_fd(&s->marker));
 }
 
+/* Nobody else may exchange what is being made there. */
+static int check_parent(struct call *k, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_set(&k->e, errno, NULL, "cannot stat %s", k->lxcpath);
+	if ((st.st_uid != 0 && st.st_uid != geteuid()) || ((st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX)))
+		return err_path_foreign(&k->e, k->lxcpath, st.st_uid);
+	return 0;
+}
+
 int stage_open_parent(struct call *k, struct stage *s)
 {
 	s->parent = open(k->lxcpath, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -32,7 +44,7 @@ int stage_open_parent(struct call *k, struct stage *s)
 			return r;
 		s->parent = open(k->lxcpath, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
-	return s->parent < 0 ? err_set(&k->e, errno, NULL, "cannot open %s", k->lxcpath) : 0;
+	return s->parent < 0 ? err_set(&k->e, errno, NULL, "cannot open %s", k->lxcpath) : check_parent(k, s->parent);
 }
 
 static int fill(struct call *k, const struct conf *conf, struct stage *s)

@@ -143,6 +143,8 @@ struct conf {
 	char *name;			/* container name, owned; NULL until known */
 	char *lxcpath;			/* owned; NULL until known */
 	struct strv files;		/* interned names that struct origin borrows; main file first */
+	uint32_t file_uid;		/* whose the main file was when it was read */
+	bool file_open;			/* everybody might write to it */
 	struct strv text;		/* the unexpanded text, line by line without newline */
 
 	struct conf_num arch;		/* personality(2) value; -1 unset */

@@ -227,6 +227,10 @@ static int read_file(struct reader *r, struct conf *c, const char *path, bool to
 	for (unsigned i = 0; i < r->depth; i++)
 		if (r->stack[i].dev == st.st_dev && r->stack[i].ino == st.st_ino)
 			return loop_found(r, i, path, e);
+	if (top) {
+		c->file_uid = st.st_uid;
+		c->file_open = st.st_mode & S_IWOTH;
+	}
 	ret = io_read_fd(fd, FILE_MAX, &text, &len);
 	if (ret == -EFBIG)
 		return err_config_too_large(e, path, (unsigned)(FILE_MAX >> 10));

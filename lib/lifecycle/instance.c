@@ -42,10 +42,23 @@ static int open_component(int at, const char *name, bool create, mode_t mode, st
 	return take_fd(&fd);
 }
 
+/* Where others may rename what is ours, "lxc" could become another one between two looks. */
+static int check_rundir(int fd, const char *rundir, struct err **e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_set(e, errno, NULL, "cannot stat run directory %s", rundir);
+	if ((st.st_uid != 0 && st.st_uid != geteuid()) || ((st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX)))
+		return err_untrusted_rundir(e, rundir, (unsigned)st.st_uid);
+	return 0;
+}
+
 int instance_rundir(const char *rundir, const char *below, mode_t mode, bool create, struct err **e)
 {
 	auto_close int fd = -EBADF;
 	auto_strv struct strv parts = { 0 };
+	int r;
 
 	if (path_has_dotdot(below))
 		return err_set(e, EINVAL, NULL, "%s in the run directory contains '..'", below);
@@ -56,6 +69,9 @@ int instance_rundir(const char *rundir, const char *below, mode_t mode, bool cre
 		return -ENOENT;
 	if (fd < 0)
 		return err_set(e, errno, NULL, "cannot open run directory %s", rundir);
+	r = check_rundir(fd, rundir, e);
+	if (r < 0)
+		return r;
 	if (strv_split(&parts, below, "/") < 0)
 		return err_no_memory(e);
 	for (size_t i = 0; i < parts.n; i++) {

@@ -100,6 +100,9 @@ int cgroup_attach(struct cgroups *g, pid_t pid, struct err **e);
 /* Moves pid to where another process is, in every hierarchy: for a container whose monitor cannot be
  * asked to. */
 int cgroup_join(pid_t where, pid_t pid, struct err **e);
+/* The cgroups of a container that another program started, for cgroup_get, _set and _freeze: path_of tells where its
+ * limit cgroup is in the hierarchy of a controller (NULL: v2), new, NULL for nowhere. */
+int cgroup_of_other(char *(*path_of)(void *arg, const char *controller), void *arg, struct cgroups **ret, struct err **e);
 /* The same without the kernel's wait: the descriptors through which a process moves itself. They can
  * be passed to another process; whoever holds them may enter, so they go to nobody else. */
 #define CGROUP_ENTRY_MAX 24

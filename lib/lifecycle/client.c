@@ -22,6 +22,7 @@
 #include "kernel/proc.h"
 #include "kernel/socket.h"
 #include "lifecycle/command.h"
+#include "lifecycle/foreign.h"
 #include "lifecycle/instance.h"
 #include "lifecycle/revive.h"
 #include "lifecycle/server.h"
@@ -565,9 +566,29 @@ static int client_many(const struct target *t, int cmd, const char *const *names
 	return rc;
 }
 
+/* True: the monitor has no such command, and is LXC's own. Then what it said is forgotten. */
+static bool is_foreign(const struct target *t, int r, struct err **mine)
+{
+	if ((r != -ENOSYS && r != -ENOENT) || client_is_recorded(t))
+		return false;
+	err_free(take_ptr(*mine));
+	return true;
+}
+
+/* What is left to tell of a failed call. */
+static int tell_failure(int r, struct err **e, struct err *mine)
+{
+	if (r < 0)
+		err_move(e, mine);
+	return r;
+}
+
 int client_cgroup_get_many(const struct target *t, const char *const *files, size_t n, char **values, struct err **e)
 {
-	return client_many(t, CMD_CGROUP_GET_MANY, files, n, values, e);
+	struct err *mine = NULL;
+	int r = client_many(t, CMD_CGROUP_GET_MANY, files, n, values, &mine);
+
+	return is_foreign(t, r, &mine) ? foreign_cgroup_get_many(t, files, n, values, e) : tell_failure(r, e, mine);
 }
 
 int client_config_get_many(const struct target *t, const char *const *keys, size_t n, char **values, struct err **e)
@@ -680,6 +701,14 @@ void client_note_shutdown(const struct target *t)
 		reply_done(&r);
 }
 
+void client_tell_state(const struct target *t, enum lxc_state state)
+{
+	struct reply r;
+
+	if (call(t, CMD_SERVE_STATE_CLIENTS, PTR_FROM_INT(state), NULL, 0, &r, NULL) == 0)
+		reply_done(&r);
+}
+
 int client_freeze(const struct target *t, bool frozen, struct err **e)
 {
 	struct target longer = *t;
@@ -690,6 +719,8 @@ int client_freeze(const struct target *t, bool frozen, struct err **e)
 	if (!longer.timeout_ms)
 		longer.timeout_ms = 3 * CLIENT_TIMEOUT_MS;
 	rc = call(&longer, frozen ? CMD_FREEZE : CMD_UNFREEZE, 0, NULL, 0, &r, &mine);
+	if (is_foreign(t, rc, &mine))
+		return foreign_freeze(t, frozen, e);
 	if (rc == 0)
 		reply_done(&r);
 	else if (rc == -ETIMEDOUT && !err_is(mine, "monitor-silent"))
@@ -701,11 +732,14 @@ int client_freeze(const struct target *t, bool frozen, struct err **e)
 
 int client_cgroup_get(const struct target *t, const char *file, struct buf *b, struct err **e)
 {
+	struct err *mine = NULL;
 	struct reply r;
-	int rc = call(t, CMD_CGROUP_GET, 0, file, strlen(file) + 1, &r, e);
+	int rc = call(t, CMD_CGROUP_GET, 0, file, strlen(file) + 1, &r, &mine);
 
+	if (is_foreign(t, rc, &mine))
+		return foreign_cgroup_get(t, file, b, e);
 	if (rc < 0)
-		return rc;
+		return tell_failure(rc, e, mine);
 	buf_add(b, r.data, (size_t)r.head.len);
 	reply_done(&r);
 	return buf_ok(b) ? 0 : err_no_memory(e);
@@ -714,6 +748,7 @@ int client_cgroup_get(const struct target *t, const char *file, struct buf *b, s
 int client_cgroup_set(const struct target *t, const char *file, const char *value, struct err **e)
 {
 	auto_buf struct buf data = BUF_INIT(CMD_DATA_MAX);
+	struct err *mine = NULL;
 	struct reply r;
 	int rc;
 
@@ -721,10 +756,12 @@ int client_cgroup_set(const struct target *t, const char *file, const char *valu
 	buf_add(&data, value, strlen(value) + 1);
 	if (!buf_ok(&data))
 		return err_set(e, E2BIG, NULL, "the value for %s is too long", file);
-	rc = call(t, CMD_CGROUP_SET, 0, data.p, data.len, &r, e);
+	rc = call(t, CMD_CGROUP_SET, 0, data.p, data.len, &r, &mine);
+	if (is_foreign(t, rc, &mine))
+		return foreign_cgroup_set(t, file, value, e);
 	if (rc == 0)
 		reply_done(&r);
-	return rc;
+	return tell_failure(rc, e, mine);
 }
 
 int client_cgroup_attach(const struct target *t, pid_t pid, struct err **e)

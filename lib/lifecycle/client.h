@@ -72,6 +72,8 @@ int client_stop(const struct target *t, struct err **e);
 int client_signal(const struct target *t, int sig, struct err **e);
 /* Has the monitor record that this process is about to ask init to shut down. Failures do not matter. */
 void client_note_shutdown(const struct target *t);
+/* Has an own monitor of LXC's tell those who wait what state it has been put into. */
+void client_tell_state(const struct target *t, enum lxc_state state);
 /* timeout_ms bounds the wait until the state is reached. */
 int client_freeze(const struct target *t, bool frozen, struct err **e);
 /* A cgroup file of the limit cgroup. */

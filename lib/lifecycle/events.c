@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -43,6 +44,24 @@ char *events_dir(const char *lxcpath)
 	char *path;
 
 	return asprintf(&path, "lxc/%s", lxcpath) < 0 ? NULL : path;
+}
+
+void events_write(const char *rundir, const char *lxcpath, const char *name, enum state_message_type type, int value)
+{
+	auto_free char *path = NULL;
+	auto_close int fd = -EBADF;
+	struct state_message msg = { .type = type, .value = value };
+	struct stat st;
+
+	if (asprintf(&path, "%s/lxc/%s/" EVENTS_FIFO, rundir, lxcpath) < 0) {
+		path = NULL;
+		return;
+	}
+	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode) || st.st_uid != geteuid())
+		return;
+	(void)snprintf(msg.name, sizeof(msg.name), "%s", name);
+	(void)!write(fd, &msg, sizeof(msg));
 }
 
 bool events_peer_is_ours(int fd)

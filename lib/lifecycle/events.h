@@ -18,6 +18,8 @@
 int events_address(const char *lxcpath, char ret[EVENTS_ADDRESS_MAX], struct err **e);
 /* The directory of the fifo below the run directory: "lxc/LXCPATH". New. */
 char *events_dir(const char *lxcpath);
+/* Writes a message into the fifo of lxcpath, if a daemon listens there: never through a symlink, only one of ours. */
+void events_write(const char *rundir, const char *lxcpath, const char *name, enum state_message_type type, int value);
 /* Is who is at the other end of a socket root or us? */
 bool events_peer_is_ours(int fd);
 /* Connects to the daemon of lxcpath; where there is none and start is set, starts it first. The fd;

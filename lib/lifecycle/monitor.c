@@ -18,6 +18,7 @@
 #include "base/num.h"
 #include "kernel/proc.h"
 #include "lifecycle/command.h"
+#include "lifecycle/events.h"
 #include "lifecycle/freeze.h"
 #include "lifecycle/instance.h"
 
@@ -41,32 +42,15 @@ void monitor_stop_serving(struct run *r)
 	m->server = NULL;
 }
 
-/* lxc-monitord's fifo, if one listens: never through a symlink, only a fifo of ours. */
-static void write_fifo(struct run *r, enum state_message_type type, int value)
-{
-	auto_free char *path = NULL;
-	auto_close int fd = -EBADF;
-	struct state_message msg = { .type = type, .value = value };
-	struct stat st;
-
-	if (asprintf(&path, "%s/lxc/%s/monitor-fifo", r->rundir, r->lxcpath) < 0)
-		return;
-	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode) || st.st_uid != geteuid())
-		return;
-	(void)snprintf(msg.name, sizeof(msg.name), "%s", r->name);
-	(void)!write(fd, &msg, sizeof(msg));
-}
-
 void monitor_tell_fifo(struct run *r, enum lxc_state state)
 {
-	write_fifo(r, MESSAGE_STATE, (int)state);
+	events_write(r->rundir, r->lxcpath, r->name, MESSAGE_STATE, (int)state);
 }
 
 void monitor_tell_exit(struct run *r)
 {
 	if (r->exit_status >= 0)
-		write_fifo(r, MESSAGE_EXIT, r->exit_status);
+		events_write(r->rundir, r->lxcpath, r->name, MESSAGE_EXIT, r->exit_status);
 }
 
 int monitor_save(struct run *r, struct err **e)

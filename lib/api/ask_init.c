@@ -66,8 +66,10 @@ static bool ask_runit(struct call *k, const struct inside *in, int root, bool re
 		{ "run/runit.reboot", "run/runit.stopit" },	/* Debian's */
 		{ "run/runit/reboot", "run/runit/stopit" },
 	};
+	/* Debian's makes its flag at boot; it has a directory run/runit, too, for other things. */
+	auto_close int debians = open_in_root(root, flags[0][1], O_PATH, 0);
 	auto_close int dir = open_in_root(root, "run/runit", O_PATH | O_DIRECTORY, 0);
-	const char *const *f = flags[dir >= 0];
+	const char *const *f = flags[debians < 0 && dir >= 0];
 
 	return set_flag(in, root, f[0], reboot) && set_flag(in, root, f[1], true) &&
 	       client_signal(&k->target, SIGCONT, NULL) == 0;

@@ -97,6 +97,10 @@ boots() {
 	}
 	ok "$what: is up" eventually 90 is_booted
 	is "$(faults)" "" "$what: nothing failed"
+	case $guest in
+	# From systemd 256 on there is v2 alone for it, whatever the host has.
+	trixie | forky | sid) is "$(inside stat -f -c %T /sys/fs/cgroup)" cgroup2fs "$what: sees the unified hierarchy" ;;
+	esac
 	[ -z "$(faults)" ] || comment "$(inside journalctl -b -p 4 --no-pager 2>/dev/null | tail -n 20)"
 	pid=$(pid_of)
 	run lxc-stop -P "$place" -n "$n" -r -t 90
@@ -107,13 +111,45 @@ boots() {
 	[ "$status" -eq 0 ] || lxc-stop -P "$place" -n "$n" -k
 }
 
+# unfit HOST: a systemd that is older than v2 is refused where there is nothing else, and by name.
+unfit() {
+	root=$place/$n/rootfs
+	mkdir -p "$root/sbin" "$root/usr/lib/systemd" "$root/etc" "$root/dev" "$root/proc" "$root/sys" "$root/bin"
+	: >"$root/usr/lib/systemd/libsystemd-shared-229.so"
+	cp "$(command -v busybox)" "$root/bin/sh"
+	printf '#!/bin/sh\nwhile :; do read -r _; done\n' >"$root/usr/lib/systemd/systemd"
+	chmod 755 "$root/usr/lib/systemd/systemd"
+	ln -s ../usr/lib/systemd/systemd "$root/sbin/init"
+	printf 'ID=centos\nPRETTY_NAME="CentOS Linux 7 (Core)"\n' >"$root/etc/os-release"
+	printf '%s\n' "lxc.include = $TIFFIN_INST/share/lxc/config/common.conf" "lxc.rootfs.path = dir:$root" 'lxc.net.0.type = empty' \
+		>"$place/$n/config"
+	run lxc-start -P "$place" -n "$n"
+	if [ "$1" = "cgroup v2 alone" ]; then
+		is "$status" 1 "systemd 229, $1: is refused"
+		like "$err" "systemd of CentOS Linux 7 \\(Core\\) is too old for this host: version 229" "... with its version"
+		like "$err" "run CentOS Stream 8 or newer" "... and what to run instead"
+	else
+		is "$status" 0 "systemd 229, $1: is started"
+		[ "$status" -ne 0 ] || lxc-stop -P "$place" -n "$n" -k
+	fi
+	rm -rf --one-file-system "${place:?}/$n"
+}
+
 guests=$("$top_srcdir/tests/guests/roots.sh" --list)
 for host in "the host's cgroups" "cgroup v2 alone"; do
 	if [ "$host" = "cgroup v2 alone" ]; then
 		umount -R /sys/fs/cgroup
+		# Wherever else the host has them.
+		sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \([^ ]*\) .* - cgroup2\{0,1\} .*/\1/p' /proc/self/mountinfo | sort -r | while read -r other; do
+			umount -l "$other" 2>/dev/null
+		done
 		mount -t cgroup2 cgroup2 /sys/fs/cgroup
 		mounts_before=$(cut -d ' ' -f 5 /proc/self/mountinfo | sort)
 	fi
+	case $host in
+	cgroup*) unfit "$host" ;;
+	*) [ -e /sys/fs/cgroup/cgroup.controllers ] || unfit "$host" ;;
+	esac
 	for guest in $guests; do
 		case " ${GUESTS:-$guest} " in
 		*" $guest "*) ;;

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/single_threaded.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
@@ -79,8 +80,13 @@ void memory_populate_small(void)
 {
 #if __GLIBC_PREREQ(2, 33)
 	struct ranges r = { .n = 0 };
-	size_t size = mallinfo2().arena;
+	size_t size;
 
+	/* What follows takes locks of the C library. In a child of a process with threads, another one may have held them
+	 * when it was made: then nobody gives them up. */
+	if (!__libc_single_threaded)
+		return;
+	size = mallinfo2().arena;
 	(void)dl_iterate_phdr(add_object, &r);
 	for (size_t i = 0; i < r.n; i++)
 		size += r.v[i].len;

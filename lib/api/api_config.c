@@ -59,7 +59,7 @@ static int load(struct call *k, const char *path)
 
 bool api_load_config(struct lxc_container *c, const char *alt_file)
 {
-	auto_close int lock = -EBADF;
+	auto_lock int lock = -EBADF;
 	struct call k;
 	int r = 0;
 
@@ -119,7 +119,8 @@ static int save_elsewhere(struct call *k, const struct conf *conf, const char *p
 static int save(struct call *k, const char *alt_file)
 {
 	auto_conf struct conf *conf = NULL;
-	auto_close int lock = -EBADF, dir = -EBADF;
+	auto_close int dir = -EBADF;
+	auto_lock int lock = -EBADF;
 	auto_free char *def = NULL;
 	int r = call_copy_conf(k, &conf);
 

@@ -141,7 +141,7 @@ static int use_dir(struct creation *m)
 static int take_place(struct creation *m)
 {
 	struct call *k = m->k;
-	auto_close int lock = call_disk_lock(k);
+	auto_lock int lock = call_disk_lock(k);
 	int r;
 
 	if (lock < 0)
@@ -350,7 +350,8 @@ static int make(struct creation *m)
 static int save_only(struct creation *m)
 {
 	struct call *k = m->k;
-	auto_close int lock = call_disk_lock(k), dir = -EBADF;
+	auto_lock int lock = call_disk_lock(k);
+	auto_close int dir = -EBADF;
 	int r = lock < 0 ? lock : partial_check(k->dir, k->name, k->lxcpath, &k->e);
 
 	if (r < 0)

@@ -118,7 +118,8 @@ static int conf_to_destroy(struct call *k, enum partial partial, struct conf **r
 static int destroy_staged(struct call *k)
 {
 	auto_free char *staging = partial_staging(k->name), *dir = staging ? path_join(k->lxcpath, staging) : NULL;
-	auto_close int parent = -EBADF, lock = -EBADF;
+	auto_close int parent = -EBADF;
+	auto_lock int lock = -EBADF;
 	struct stat st;
 
 	if (!dir)
@@ -155,7 +156,9 @@ static int check(struct call *k, int dirfd, enum partial *ret_partial)
 
 static int destroy(struct call *k)
 {
-	auto_close int parent = -EBADF, dirfd = -EBADF, lock = -EBADF;
+	auto_close int parent = -EBADF;
+	auto_use int dirfd = -EBADF;
+	auto_lock int lock = -EBADF;
 	auto_conf struct conf *conf = NULL;
 	enum partial partial;
 	int r = copy_settle(k);

@@ -46,7 +46,7 @@ static void renaming_done(struct renaming *m)
 	conf_free(m->old);
 	conf_free(m->conf);
 	fd_close(m->parent);
-	fd_close(m->dir);
+	use_end(m->dir);
 	strv_done(&m->needs);
 	free(m->pending);
 }
@@ -231,7 +231,7 @@ static void follow_up(struct renaming *m)
 static int rename_to(struct call *k, struct lxc_container *target)
 {
 	auto_renaming struct renaming m = { .k = k, .parent = -EBADF, .dir = -EBADF };
-	auto_close int lock = -EBADF;
+	auto_lock int lock = -EBADF;
 	int r;
 
 	if (!call_begin(&m.to, target))

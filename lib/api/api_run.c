@@ -55,7 +55,7 @@ struct start {
 
 static void start_done(struct start *s)
 {
-	fd_close(s->use);
+	use_end(s->use);
 	conf_free(s->conf);
 	free(s->pidfile);
 }

@@ -163,7 +163,7 @@ static int snapshot(struct call *k, const char *commentfile, int *ret)
 		.finish = write_facts,
 		.arg = &m,
 	};
-	auto_close int use = -EBADF;
+	auto_use int use = -EBADF;
 	unsigned n = 0;
 	int r = copy_settle(k);
 

@@ -37,7 +37,7 @@ attr_public int lxcext_disk_usage(struct lxc_container *c, struct lxcext_usage *
 static int limit(struct call *k, uint64_t bytes)
 {
 	auto_conf struct conf *conf = NULL;
-	auto_close int lock = call_disk_lock(k);
+	auto_lock int lock = call_disk_lock(k);
 	int r = lock < 0 ? lock : call_need_conf(k, &conf);
 
 	return r < 0 ? r : storage_resize(conf, k->dir, bytes, &k->e);

@@ -49,9 +49,10 @@ static void copying_done(struct copying *c)
 {
 	conf_free(c->source);
 	conf_free(c->conf);
+	(void)flock(c->at.dir, LOCK_UN);
 	stage_done(&c->at);
-	fd_close(c->use);
-	fd_close(c->old);
+	use_end(c->use);
+	use_end(c->old);
 	free(c->place);
 	free(c->path);
 	strv_done(&c->needs);
@@ -318,7 +319,7 @@ static int check_target(struct copying *c)
 static int take_place(struct copying *c)
 {
 	struct call *to = c->to;
-	auto_close int lock = call_disk_lock(to);
+	auto_lock int lock = call_disk_lock(to);
 	int r = lock < 0 ? lock : stage_open_parent(to, &c->at);
 
 	if (r == 0)
@@ -549,7 +550,9 @@ static int remove_staged(struct call *k, int parent, int staged, const char *sta
 int copy_settle(struct call *k)
 {
 	auto_free char *staging = copy_staging(k->name), *place = staging ? path_join(k->lxcpath, staging) : NULL;
-	auto_close int parent = -EBADF, staged = -EBADF, lock = -EBADF;
+	auto_close int parent = -EBADF;
+	auto_use int staged = -EBADF;
+	auto_lock int lock = -EBADF;
 	struct stat st;
 
 	if (!place)
@@ -603,7 +606,8 @@ static int name_finally(struct copying *c)
 static int exchange(struct copying *c, const char *staging)
 {
 	struct call *to = c->to;
-	auto_close int lock = call_disk_lock(to), mark = -EBADF;
+	auto_lock int lock = call_disk_lock(to);
+	auto_close int mark = -EBADF;
 	int r;
 
 	if (lock < 0)
@@ -629,7 +633,7 @@ static int exchange(struct copying *c, const char *staging)
 static int stage_copy(struct copying *c, const char *staging)
 {
 	struct call *to = c->to;
-	auto_close int lock = call_disk_lock(to);
+	auto_lock int lock = call_disk_lock(to);
 	int r = lock < 0 ? lock : stage_open_parent(to, &c->at);
 
 	if (r == 0)

@@ -17,6 +17,7 @@
 #include "base/strv.h"
 #include "config/conf.h"
 #include "lifecycle/client.h"
+#include "lifecycle/lock.h"
 
 /* The ABI shows two locks as opaque pointers. */
 struct lxc_lock {
@@ -83,7 +84,7 @@ int call_trust_config(struct call *k);
 /* True if the container's configuration file exists. */
 bool call_is_defined(const struct call *k);
 
-/* The lock file, held until the fd is closed. -ETIMEDOUT with err_lock_busy. */
+/* The lock file, for lock_end. -ETIMEDOUT with err_lock_busy. */
 int call_disk_lock(struct call *k);
 
 /* The last error of a handle (with its lock held), or of this thread (NULL). */

@@ -35,7 +35,7 @@ static int take(struct call *k, int dirfd, int how)
 
 static int open_and_take(struct call *k, int how)
 {
-	auto_close int fd = open(k->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_use int fd = open(k->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r;
 
 	if (fd < 0)
@@ -43,6 +43,14 @@ static int open_and_take(struct call *k, int how)
 					 err_set(&k->e, errno, NULL, "cannot open %s", k->dir);
 	r = take(k, fd, how);
 	return r < 0 ? r : take_fd(&fd);
+}
+
+void use_end(int fd)
+{
+	if (fd < 0)
+		return;
+	(void)flock(fd, LOCK_UN);
+	fd_close(fd);
 }
 
 int use_shared(struct call *k)

@@ -5,9 +5,17 @@
 #pragma once
 #include "handle.h"
 
-/* Both: an fd of k's directory that holds the lock, which is given up by closing it. -EBUSY with
+/* Both: an fd of k's directory that holds the lock, for use_end. -EBUSY with
  * err_container_in_use at once when that cannot be had; -ENOENT with err_container_unknown. */
 int use_shared(struct call *k);
 int use_alone(struct call *k);
 /* The same for a directory that is open already; the lock is dirfd's. */
 int use_alone_fd(struct call *k, int dirfd);
+/* Gives it up and closes fd (negative: nothing). Closing alone would not do: a child that another thread forked
+ * meanwhile has the descriptor until it executes something, and with it the lock. */
+void use_end(int fd);
+static inline void auto_use_fn(int *fd)
+{
+	use_end(*fd);
+}
+#define auto_use __attribute__((cleanup(auto_use_fn)))

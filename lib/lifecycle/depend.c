@@ -159,7 +159,8 @@ static int change_base(const char *base_path, const char *base, const char *lxcp
 {
 	auto_free char *dir = path_join(base_path, base);
 	auto_strv struct strv lines = { 0 };
-	auto_close int fd = -EBADF, lock = -EBADF;
+	auto_close int fd = -EBADF;
+	auto_lock int lock = -EBADF;
 	unsigned count;
 	int r;
 

@@ -155,3 +155,9 @@ void lock_release(int fd)
 	if (fd >= 0)
 		(void)fcntl(fd, F_OFD_SETLK, &l);
 }
+
+void lock_end(int fd)
+{
+	lock_release(fd);
+	fd_close(fd);
+}

@@ -126,15 +126,26 @@ static int rank(const struct mountinfo_entry *m)
 	return (mountinfo_is_below(m, "/sys/fs/cgroup") ? 2 : 0) + (STREQ(m->root, "/") ? 1 : 0);
 }
 
+/* True if /sys/fs/cgroup is v2 itself. Then v1 hierarchies that are mounted at other places are somebody else's. */
+static bool host_is_v2(const struct mountinfo *mounts)
+{
+	bool v2 = false;
+
+	for (size_t i = 0; i < mounts->n; i++)
+		if (STREQ(mounts->v[i].point, "/sys/fs/cgroup"))
+			v2 = STREQ(mounts->v[i].type, "cgroup2");
+	return v2;
+}
+
 static int find_mount(struct hierarchy *h, const struct mountinfo *mounts)
 {
-	int best = -1;
+	int least = !h->v2 && host_is_v2(mounts) ? 2 : 0, best = -1;
 
 	for (size_t i = 0; i < mounts->n; i++) {
 		const struct mountinfo_entry *m = &mounts->v[i];
 		auto_close int fd = -EBADF;
 
-		if (!mount_is_of(m, h) || rank(m) <= best)
+		if (!mount_is_of(m, h) || rank(m) < least || rank(m) <= best)
 			continue;
 		fd = open_mount(m);
 		if (fd < 0)

@@ -72,6 +72,8 @@ static void mount_layout(enum layout layout)
 	if (layout == AS_IT_IS)
 		return;
 	if (layout == PURE_V2) {
+		/* What somebody mounted elsewhere, a chroot say, does not make the host hybrid. */
+		CHECK_OK(mount("/sys/fs/cgroup", "/mnt", NULL, MS_BIND | MS_REC, NULL), NULL);
 		while (umount2("/sys/fs/cgroup", MNT_DETACH) == 0)
 			continue;
 		CHECK_OK(mount("none", "/sys/fs/cgroup", "cgroup2", 0, NULL), NULL);

@@ -199,6 +199,22 @@ static void instance_directory_is_not_followed_through_a_symlink(void **state)
 	assert_int_equal(rmdir(elsewhere), 0);
 }
 
+/* $HOME/.cache/lxc/run of a home that has no .cache yet. */
+static void run_directory_is_made_with_what_is_above(void **state)
+{
+	auto_err struct err *e = NULL;
+	auto_free char *rundir = path_join(tmp, ".cache/lxc/run"), *cache = path_join(tmp, ".cache");
+	auto_close int dir = instance_dir(rundir, "/p", "c1", false, &e);
+	struct stat st;
+
+	assert_int_equal(dir, -ENOENT);
+	assert_int_equal(access(cache, F_OK), -1);
+	dir = instance_dir(rundir, "/p", "c1", true, &e);
+	assert_true(dir >= 0);
+	assert_int_equal(stat(cache, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+}
+
 static void instance_directory_of_all_is_refused(void **state)
 {
 	auto_err struct err *e = NULL;
@@ -433,6 +449,7 @@ static const struct CMUnitTest tests[] = {
 	IN_TMP(instance_without_content_is_stale),
 	IN_TMP(damaged_instance_is_an_error),
 	IN_TMP(instance_directory_is_not_followed_through_a_symlink),
+	IN_TMP(run_directory_is_made_with_what_is_above),
 	IN_TMP(instance_directory_of_all_is_refused),
 	cmocka_unit_test(process_is_the_same_only_with_its_start),
 	IN_TMP(init_must_exist_and_be_executable),

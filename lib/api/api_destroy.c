@@ -90,8 +90,10 @@ static int destroy_files(struct call *k, const struct conf *conf, int parent, in
 
 	if (conf) {
 		struct hook_run hooks = { .kind = HOOK_DESTROY, .root = -1 };
-		int r = hook_run_all(k, conf, &hooks, &k->e);
+		int r = hook_check(k, conf, HOOK_DESTROY);
 
+		if (r == 0)
+			r = hook_run_all(k, conf, &hooks, &k->e);
 		if (r < 0)
 			return r;
 		/* The administrator manages this one: LXC's hooks have run, and that is all. */

@@ -130,6 +130,8 @@ static int write_pending(struct renaming *m)
 	int r = call_need_conf(k, &m->old);
 
 	if (r == 0)
+		r = hook_check(k, m->old, HOOK_CLONE);
+	if (r == 0)
 		r = call_read_conf(k, k->configfile, &conf);
 	if (r == 0)
 		r = conf_clear_item(conf, "lxc.uts.name", NULL, &k->e);

@@ -116,6 +116,8 @@ static int open_source(struct copying *c)
 	if (r == 0 && !call_is_defined(from))
 		r = err_container_unknown(&from->e, from->name, from->lxcpath);
 	if (r == 0)
+		r = hook_check(from, c->source, HOOK_CLONE);
+	if (r == 0)
 		r = c->use = use_shared(from);
 	if (r >= 0)
 		r = partial_check(from->dir, from->name, from->lxcpath, &from->e);

@@ -135,6 +135,11 @@ static int run_one(struct call *k, const struct conf *conf, const struct hook_ru
 	return err_at(e, r, hook->at);
 }
 
+int hook_check(struct call *k, const struct conf *conf, enum conf_hook kind)
+{
+	return conf->hooks[kind].n ? call_trust_config(k) : 0;
+}
+
 int hook_run_all(struct call *k, const struct conf *conf, const struct hook_run *how, struct err **e)
 {
 	const struct conf_list *hooks = &conf->hooks[how->kind];
@@ -143,11 +148,6 @@ int hook_run_all(struct call *k, const struct conf *conf, const struct hook_run 
 
 	if (!hooks->n)
 		return 0;
-	r = call_trust_config(k);
-	if (r < 0) {
-		err_move(e, take_ptr(k->e));
-		return r;
-	}
 	if (environment(k, conf, how, &env) < 0)
 		return err_no_memory(e);
 	for (size_t i = 0; i < hooks->n && r == 0; i++)

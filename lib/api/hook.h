@@ -14,5 +14,8 @@ struct hook_run {			/* all borrowed */
 	size_t only;			/* just this one, counted from 1; 0: all */
 };
 
+/* Refused if conf, which is k's, has hooks of the kind and its file is not to be trusted. To be asked before anything is
+ * done, and by the caller himself: a user namespace has other ids. */
+int hook_check(struct call *k, const struct conf *conf, enum conf_hook kind);
 /* Runs the hooks of a kind in order; the first that fails ends it. */
 int hook_run_all(struct call *k, const struct conf *conf, const struct hook_run *how, struct err **e);

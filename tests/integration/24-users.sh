@@ -147,6 +147,15 @@ done
 rm -rf "$bob_dir/.local" "$bob_dir/.config"
 gained "homes"
 
+# Her own hooks run, in a user namespace as well.
+as alice sh -c "echo 'lxc.hook.clone = /bin/sh -c \"echo \$LXC_NAME >>/home/alice/hooked\"' >>$home/$n/config"
+succeeds "an overlay copy of hers" as alice lxc-copy -n "$n" -N "$n-h" -B overlay -s
+succeeds "... has a new name" as alice lxc-copy -n "$n-h" -R -N "$n-r"
+is "$(cat /home/alice/hooked)" "$n-h
+$n-r" "... and her hooks ran both times"
+succeeds "... goes" as alice lxc-destroy -n "$n-r"
+as alice sh -c "sed -i /hook.clone/d $home/$n/config; rm -f /home/alice/hooked"
+
 # What bob says in a configuration is not done as alice.
 as bob mkdir -p "$bob_dir/$n"
 as bob sh -c "cat >$bob_dir/$n/config" <<END
@@ -175,8 +184,10 @@ ok "bob's is still there" test -e "$bob_dir/$n/config"
 gained "a container of bob's"
 fails 1 "root does not do what he says either" lxc-start -P "$bob_dir" -n "$n"
 like "$err" "belongs to uid 61002" "... and says whose it is"
+fails 1 "... nor copies it, as its hooks would run" lxc-copy -P "$bob_dir" -n "$n" -p "$scratch/path" -N copied
+like "$err" "belongs to uid 61002" "... and says whose it is"
 succeeds "... but looks" lxc-info -P "$bob_dir" -n "$n" -s
-ok "no file came of it" test ! -e /home/alice/pwned-start
+ok "no file came of it" test ! -e /home/alice/pwned-start -a ! -e /home/alice/pwned-clone
 as bob rm -rf "$bob_dir/$n"
 cp -p "$home/$n/config" "$scratch/config"
 chmod 666 "$home/$n/config"

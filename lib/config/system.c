@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -134,6 +135,9 @@ int system_item(const char *key, char **ret, struct err **e)
 	return 0;
 }
 
+/* Where a login's XDG_RUNTIME_DIR is, which su, cron and the like leave unset. */
+#define PATH_LOGINS "/run/user"
+
 /* True if the directory is the caller's, or its group may write and is the caller's. */
 static bool is_ours(const char *dir)
 {
@@ -147,12 +151,17 @@ static bool is_ours(const char *dir)
 char *system_rundir(struct err **e)
 {
 	const char *xdg = getenv("XDG_RUNTIME_DIR"), *home = getenv("HOME");
+	char login[64];
+	struct stat st;
 	char *dir;
 
+	(void)snprintf(login, sizeof(login), PATH_LOGINS "/%u", (unsigned)geteuid());
 	if (is_ours(PATH_RUNTIME))
 		dir = strdup(PATH_RUNTIME);
 	else if (xdg && *xdg == '/')
 		dir = strdup(xdg);
+	else if (lstat(login, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022))
+		dir = strdup(login);
 	else if (home && *home == '/')
 		dir = path_join(home, ".cache/lxc/run");
 	else {

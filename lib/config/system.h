@@ -14,6 +14,6 @@ int system_item(const char *key, char **ret, struct err **e);
 const char *const *system_items(void);
 /* The place of an item in a list of all of them (some are in no listing); -ENOENT. */
 int system_item_index(const char *key);
-/* The caller's run directory: PATH_RUNTIME if it belongs to the caller, else $XDG_RUNTIME_DIR, else
- * $HOME/.cache/lxc/run. New; the directory itself may not exist yet. */
+/* The caller's run directory: PATH_RUNTIME if it belongs to the caller, else $XDG_RUNTIME_DIR, else what
+ * that is in a login, /run/user/UID, if it is there and the caller's alone, else $HOME/.cache/lxc/run. New; the directory itself may not exist yet. */
 char *system_rundir(struct err **e);

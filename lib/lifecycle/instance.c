@@ -17,6 +17,7 @@
 #include "base/strv.h"
 #include "kernel/openat.h"
 #include "kernel/proc.h"
+#include "lifecycle/lock.h"
 #include "lifecycle/states.h"
 
 #define STATE_SIZE_MAX (1U << 20)
@@ -54,28 +55,6 @@ static int check_rundir(int fd, const char *rundir, struct err **e)
 	return 0;
 }
 
-/* For the caller alone. $HOME/.cache/lxc/run may lack all three; of any other one only the last is made. */
-static int make_rundir(const char *rundir)
-{
-	static const char last[] = "/.cache/lxc/run";
-	size_t n = strlen(rundir);
-	auto_free char *path = strdup(rundir);
-
-	if (!path)
-		return -ENOMEM;
-	if (str_ends(rundir, last)) {
-		char *p = path + n - sizeof(last) + 1;
-
-		while ((p = strchr(p + 1, '/'))) {
-			*p = '\0';
-			if (mkdir(path, 0700) < 0 && errno != EEXIST)
-				return -errno;
-			*p = '/';
-		}
-	}
-	return mkdir(path, 0700) < 0 ? -errno : 0;
-}
-
 int instance_rundir(const char *rundir, const char *below, mode_t mode, bool create, struct err **e)
 {
 	auto_close int fd = -EBADF;
@@ -84,13 +63,13 @@ int instance_rundir(const char *rundir, const char *below, mode_t mode, bool cre
 
 	if (path_has_dotdot(below))
 		return err_set(e, EINVAL, NULL, "%s in the run directory contains '..'", below);
-	fd = open(rundir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT && create && make_rundir(rundir) == 0)
-		fd = open(rundir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT && !create)
+	fd = create ? lock_rundir(rundir) : open(rundir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && !create)
+		fd = -errno;
+	if (fd == -ENOENT && !create)
 		return -ENOENT;
 	if (fd < 0)
-		return err_set(e, errno, NULL, "cannot open run directory %s", rundir);
+		return err_set(e, -fd, NULL, "cannot open run directory %s", rundir);
 	r = check_rundir(fd, rundir, e);
 	if (r < 0)
 		return r;

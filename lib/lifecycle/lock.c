@@ -20,14 +20,14 @@
 #define WAIT_MIN_NS 500000L		/* first pause between two tries */
 #define WAIT_MAX_NS 20000000L
 
-/* Makes (0755) and opens one directory below dirfd. A symlink, or a directory that somebody else
- * owns or may write to, is refused: he could put another lock file under us. */
-static int open_dir(int dirfd, const char *name)
+/* Makes and opens one directory below dirfd. A symlink, or a directory that somebody else owns or may write to, is
+ * refused: he could put another lock file under us. */
+static int open_dir(int dirfd, const char *name, mode_t mode)
 {
 	auto_close int fd = -EBADF;
 	struct stat st;
 
-	if (mkdirat(dirfd, name, 0755) < 0 && errno != EEXIST)
+	if (mkdirat(dirfd, name, mode) < 0 && errno != EEXIST)
 		return -errno;
 	fd = openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
@@ -59,7 +59,7 @@ static int open_below(int dirfd, const char *path)
 		/* A lock path is only a name: ".." would leave the lock directory. */
 		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 			continue;
-		next = open_dir(fd, name);
+		next = open_dir(fd, name, 0755);
 		if (next < 0)
 			return next;
 		fd_replace(&fd, next);
@@ -67,16 +67,27 @@ static int open_below(int dirfd, const char *path)
 	return take_fd(&fd);
 }
 
-/* The run directory itself may be a symlink of the system (/var/run) and may have to be made. */
-static int open_rundir(const char *path)
+int lock_rundir(const char *path)
 {
-	auto_close int root = -EBADF;
+	auto_close int above = -EBADF;
+	auto_free char *parent = NULL;
+	const char *name = strrchr(path, '/');
+	struct stat st;
 	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd >= 0 || errno != ENOENT)
+	if (fd >= 0 || errno != ENOENT || !name || name == path)
 		return fd >= 0 ? fd : -errno;
-	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return root < 0 ? -errno : open_below(root, path);
+	if (!name[1])
+		return -ENOENT;
+	parent = strndup(path, (size_t)(name - path));
+	if (!parent)
+		return -ENOMEM;
+	above = lock_rundir(parent);
+	if (above < 0)
+		return above;
+	if (fstat(above, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 022))
+		return -EPERM;
+	return open_dir(above, name + 1, 0700);
 }
 
 int lock_open(const char *lxcpath, const char *name, struct err **e)
@@ -92,7 +103,7 @@ int lock_open(const char *lxcpath, const char *name, struct err **e)
 		return err_no_memory(e);
 	if (asprintf(&file, ".%s", name) < 0)
 		return err_no_memory(e);
-	rundir = open_rundir(run);
+	rundir = lock_rundir(run);
 	if (rundir < 0)
 		return err_set(e, -rundir, NULL, "cannot open run directory %s", run);
 	dir = open_below(rundir, sub);

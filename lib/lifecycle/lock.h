@@ -4,6 +4,9 @@
 #pragma once
 #include "base/err.h"
 
+/* Opens a run directory (O_PATH), which may be a symlink of the system (/var/run), or makes it and its parents; -errno.
+ * Nothing is made below a directory that somebody else owns or may write to: -EPERM. */
+int lock_rundir(const char *path);
 /* Opens (and makes) the lock file: fd or -errno. Directories 0755, each opened without following
  * symlinks and owned by the caller. */
 int lock_open(const char *lxcpath, const char *name, struct err **e);

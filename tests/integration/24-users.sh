@@ -127,6 +127,30 @@ run as_if alice XDG_RUNTIME_DIR=relative/path lxc-start -n "$n" -s lxc.net.0.typ
 result "$status" "a relative run directory does not count"
 [ "$status" -eq 0 ] || comment "$err"
 run as_if alice XDG_RUNTIME_DIR=relative/path lxc-stop -n "$n" -k
+# su, cron and ssh commands have none: what a login would have is taken, and without that a place below home.
+succeeds "it starts where XDG_RUNTIME_DIR is unset" as_if alice -u XDG_RUNTIME_DIR lxc-start -n "$n" -s lxc.net.0.type=empty
+like "$(state_of alice "$n")" RUNNING "... and is seen from a login"
+ok "... its state is where that looks" test -d "/run/user/$(id -u alice)/lxc/instance"
+succeeds "... and stops from there" as alice lxc-stop -n "$n" -k
+mv "/run/user/$(id -u alice)" "$scratch/login"
+for cache in .cache .cache/lxc .cache/lxc/run; do
+	as alice rm -rf /home/alice/.cache
+	as alice mkdir -p "/home/alice/${cache%/*}"
+	succeeds "it starts without any login, $cache missing" as_if alice -u XDG_RUNTIME_DIR lxc-start -n "$n" -s lxc.net.0.type=empty
+	is "$(find /home/alice/.cache/lxc -perm /022)" "" "... in directories that nobody else may write to"
+	like "$(as_if alice -u XDG_RUNTIME_DIR lxc-info -n "$n" -s -H)" RUNNING "... and is seen"
+	[ "$cache" != .cache/lxc/run ] || mv "$scratch/login" "/run/user/$(id -u alice)"
+	like "$(state_of alice "$n")" RUNNING "... from a login, too"
+	is "$(as alice lxc-attach -n "$n" -- echo inside)" inside "... which enters it"
+	succeeds "... and stops it" as alice lxc-stop -n "$n" -k
+done
+as alice chmod 777 /home/alice/.cache
+as alice rm -rf /home/alice/.cache/lxc
+mv "/run/user/$(id -u alice)" "$scratch/login"
+fails 1 "nothing is made where others may exchange it" as_if alice -u XDG_RUNTIME_DIR lxc-start -n "$n" -s lxc.net.0.type=empty
+like "$err" '/home/alice/.cache' "... which is said"
+mv "$scratch/login" "/run/user/$(id -u alice)"
+as alice rm -rf /home/alice/.cache
 # A link to a directory of hers is hers.
 run as_if alice XDG_RUNTIME_DIR="$scratch/open/link" lxc-info -n "$n"
 gained "a run directory by a link"

@@ -161,7 +161,12 @@ static void rundir_child(void *arg)
 	CHECK(unsetenv("XDG_RUNTIME_DIR") == 0);
 	free(dir);
 	dir = system_rundir(&e);
-	CHECK(asprintf(&want, "%s/.cache/lxc/run", (char *)arg) > 0);
+	/* Whoever builds this in a login has one of those. */
+	CHECK(asprintf(&want, "/run/user/%u", (unsigned)geteuid()) > 0);
+	if (access(want, W_OK) < 0) {
+		free(want);
+		CHECK(asprintf(&want, "%s/.cache/lxc/run", (char *)arg) > 0);
+	}
 	CHECK(dir && strcmp(dir, want) == 0);
 	CHECK(unsetenv("HOME") == 0);
 	CHECK(!system_rundir(&e));

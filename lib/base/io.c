@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -137,6 +138,17 @@ int io_write_value(int dirfd, const char *path, const char *value)
 	return n < 0 ? -errno : 0;
 }
 
+/* On ext4 a rename over a file writes the new one to the disk first, which is what keeps it whole after a crash, and
+ * what a volatile one need not wait for: exchanged, then the old one goes. */
+static int move_into_place(int dirfd, const char *tmp, const char *name, bool durable)
+{
+	if (!durable && renameat2(dirfd, tmp, dirfd, name, RENAME_EXCHANGE) == 0) {
+		(void)unlinkat(dirfd, tmp, 0);
+		return 0;
+	}
+	return renameat(dirfd, tmp, dirfd, name) < 0 ? -errno : 0;
+}
+
 static int replace(int dirfd, const char *name, const void *p, size_t n, mode_t mode, bool durable, struct err **e)
 {
 	auto_free char *tmp = NULL;
@@ -154,8 +166,8 @@ static int replace(int dirfd, const char *name, const void *p, size_t n, mode_t 
 	r = io_write_all(fd, p, n);
 	if (r == 0 && (fchmod(fd, mode) < 0 || (durable && fsync(fd) < 0)))
 		r = -errno;
-	if (r == 0 && renameat(dirfd, tmp, dirfd, name) < 0)
-		r = -errno;
+	if (r == 0)
+		r = move_into_place(dirfd, tmp, name, durable);
 	if (r < 0) {
 		(void)unlinkat(dirfd, tmp, 0);
 		return err_set(e, -r, NULL, "cannot write %s", name);

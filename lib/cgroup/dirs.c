@@ -304,17 +304,20 @@ static int borrowed_fd(const struct cgroups *g, enum cg_role role)
 	return d->fd >= 0 ? d->fd : -1;
 }
 
+static void end_at_once(void *arg)
+{
+	_exit(0);
+}
+
 /* Kernels with the fix for forks that race with cgroup.kill (6.14 and stable ones since) compare the
  * number of kills that the new cgroup has seen with that of the parent's, instead of with its own: a
  * child of a parent whose cgroup was once killed is killed at birth. There is no file that shows the
  * number, so one child is risked. */
 static bool can_be_born(int fd)
 {
-	pid_t pid = fd < 0 ? -1 : proc_clone(0, fd, NULL, NULL);
+	pid_t pid = fd < 0 ? -1 : proc_clone_same(0, fd, end_at_once, NULL, NULL);
 	int status;
 
-	if (pid == 0)
-		_exit(0);
 	return pid > 0 && proc_wait(pid, &status) == 0 && WIFEXITED(status);
 }
 

@@ -95,6 +95,7 @@ struct cgroups {
 	bool unified_only;		/* the guest is shown v2 alone */
 	bool birth;			/* CLONE_INTO_CGROUP works from where the monitor started */
 	bool birth_known;
+	bool left;			/* to a process that has our memory: cgroup_retire */
 	struct idmap map;
 };
 

@@ -28,7 +28,7 @@ struct cgroups *cgroups_new(void)
 
 void cgroup_free(struct cgroups *g)
 {
-	if (!g)
+	if (!g || g->left)
 		return;
 	layout_done(&g->h);
 	for (size_t i = 0; i < g->limits.n; i++) {

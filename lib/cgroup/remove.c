@@ -270,16 +270,29 @@ int cgroup_remove(struct cgroups *g, struct err **e)
 	return r;
 }
 
-/* In the process that outlives the monitor: waits for its end and removes its directory. */
-static void remove_behind(struct cgroups *g, int monitor)
+/* What the process that outlives the monitor is told. */
+struct heir {
+	struct cgroups *g;
+	int monitor, say, unwanted;
+};
+
+/* It has the monitor's memory, so that nothing but system calls may be made before the monitor's end. */
+static void remove_behind(void *arg)
 {
-	(void)proc_pidfd_wait(monitor, -1);
+	const struct heir *heir = arg;
+	struct cgroups *g = heir->g;
+
+	fd_close(heir->unwanted);
+	if (write(heir->say, "", 1) != 1)
+		_exit(1);
+	(void)proc_pidfd_wait(heir->monitor, -1);
 	for (size_t i = 0; i < g->h.n; i++) {
 		struct hierarchy *h = &g->h.v[i];
 
 		(void)remove_role(g, h, CG_MONITOR, NULL);
 		remove_parents(h);
 	}
+	_exit(0);
 }
 
 /* The directory that a child may be born in: where the caller came from, else the base. */
@@ -293,30 +306,33 @@ static int outside(const struct hierarchy *h)
 }
 
 /* A child outside the monitor's cgroup that says so, or -errno: a kernel may kill it at birth (see
- * can_be_born). */
+ * can_be_born). What it is told is its own from then on. */
 static pid_t successor(struct cgroups *g, int out, int self, int unwanted_fd)
 {
 	auto_close int said = -EBADF, say = -EBADF;
+	struct heir *heir = malloc(sizeof(*heir));
 	int p[2], status;
 	char byte;
 	pid_t pid;
 
-	if (pipe2(p, O_CLOEXEC) < 0)
+	if (!heir)
+		return -ENOMEM;
+	if (pipe2(p, O_CLOEXEC) < 0) {
+		free(heir);
 		return -errno;
+	}
 	said = p[0];
 	say = p[1];
-	pid = proc_clone(0, out, NULL, NULL);
-	if (pid == 0) {
-		fd_close(unwanted_fd);
-		if (write(say, "", 1) == 1)
-			remove_behind(g, self);
-		_exit(0);
-	}
+	*heir = (struct heir){ .g = g, .monitor = self, .say = say, .unwanted = unwanted_fd };
+	pid = proc_clone_same(0, out, remove_behind, heir, NULL);
 	fd_replace(&say, -EBADF);
-	if (pid > 0 && read(said, &byte, 1) == 1)
+	if (pid > 0 && read(said, &byte, 1) == 1) {
+		g->left = true;
 		return pid;
+	}
 	if (pid > 0)
 		(void)proc_wait(pid, &status);
+	free(heir);
 	return -ECHILD;
 }
 

@@ -15,8 +15,8 @@
  * the caller falls back. exit_signal is SIGCHLD unless flags has CLONE_PARENT. */
 pid_t proc_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd, struct err **e);
 /* The birth of a successor: a child that is the same program in the same memory, in which fn(arg) runs on a stack of its own and
- * does not return. For a caller with one thread that from then on makes system calls only and ends by _exit(), while the
- * child goes on: no page table is copied and no page faulted in again, which is most of what a fork costs. flags (CLONE_PARENT),
+ * does not return. For a caller with one thread, one of whose two sides makes system calls only, and ends by _exit(), while
+ * the other goes on: no page table is copied and no page faulted in again, which is most of what a fork costs. flags (CLONE_PARENT),
  * cgroup_fd and result as above, but that there is no return in the child. On machines where we do not know how it is a fork. */
 pid_t proc_clone_same(uint64_t flags, int cgroup_fd, void (*fn)(void *arg), void *arg, struct err **e);
 /* The C library's fork, for a child that goes on to do more than system calls although the caller may

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/num.h"
+#include "kernel/memory.h"
 #include "kernel/proc.h"
 #include "lifecycle/command.h"
 #include "lifecycle/events.h"
@@ -53,18 +54,29 @@ void monitor_tell_exit(struct run *r)
 		events_write(r->rundir, r->lxcpath, r->name, MESSAGE_EXIT, r->exit_status);
 }
 
+/* What does not change as long as the process lives is asked for once. */
+static void know_myself(struct monitor *m)
+{
+	if (m->self == getpid())
+		return;
+	m->self = getpid();
+	(void)proc_start_time(m->self, &m->start_time);
+	if (io_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", m->boot_id, sizeof(m->boot_id)) <= 0)
+		*m->boot_id = '\0';
+}
+
 int monitor_save(struct run *r, struct err **e)
 {
 	struct monitor *m = r->monitor;
 	auto_buf struct buf cg = BUF_INIT(65536), net = BUF_INIT(65536);
 	struct instance_state s = { 0 };
-	char boot[64];
 
 	if (m->instance_fd < 0)
 		return 0;
 	s.state = (int)r->state;
 	s.monitor_pid = getpid();
-	(void)proc_start_time(getpid(), &s.monitor_start);
+	know_myself(m);
+	s.monitor_start = m->start_time;
 	s.init_pid = r->init_pid;
 	s.init_start = r->init_start;
 	s.all_flags = r->all_flags;
@@ -73,8 +85,8 @@ int monitor_save(struct run *r, struct err **e)
 	s.oom_kills = r->oom_kills;
 	s.stopper = r->stopper;
 	s.error = r->error_line;
-	if (io_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof(boot)) > 0)
-		s.boot_id = boot;
+	if (*m->boot_id)
+		s.boot_id = m->boot_id;
 	if (r->cgroups && (r->cgroups_made || r->adopted) && cgroup_save(r->cgroups, &cg) == 0)
 		s.cgroups = (char *)buf_str(&cg);
 	if (r->net && net_save(r->net, &net) == 0)
@@ -263,9 +275,16 @@ void monitor_note_stopper(struct run *r, const char *how, uid_t uid, pid_t pid)
 	(void)snprintf(path, sizeof(path), "/proc/%d/comm", pid);
 	(void)io_read_line(AT_FDCWD, path, command, sizeof(command));
 	free(r->stopper);
+	/* The state file gets it with the next state. */
 	if (asprintf(&r->stopper, "%s %u %d %s", how, uid, pid, command) < 0)
 		r->stopper = NULL;
-	(void)monitor_save(r, NULL);
+}
+
+void monitor_expect_end(struct monitor *m)
+{
+	if (!m->warm)
+		memory_populate_small();
+	m->warm = true;
 }
 
 /* "oom_kill N" of the file that counts them. */
@@ -307,5 +326,6 @@ int monitor_stop(struct monitor *m, struct err **e)
 	/* A frozen process takes even SIGKILL only once it is thawed (v1). */
 	if (r->state == STATE_FROZEN || r->state == STATE_FREEZING)
 		(void)cgroup_freeze(r->cgroups, false, STOP_FREEZE_MS, NULL);
+	monitor_expect_end(m);
 	return 0;
 }

@@ -21,8 +21,12 @@ struct monitor {
 	uint64_t net_began;		/* when it was last started, ms */
 	int instance_fd;		/* directory of the state file */
 	char *saved;			/* what it says, owned */
+	pid_t self;			/* the process that the next two are true of */
+	uint64_t start_time;
+	char boot_id[64];
 	bool cancelled;			/* the start was called off */
 	bool ending;			/* init is gone: nothing can be stopped any more */
+	bool warm;			/* its pages are in place again */
 	void *tty_holder[TTY_MAX];	/* client that holds tty N */
 	struct termios saved_tty;
 	bool tty_is_raw;
@@ -53,6 +57,8 @@ int monitor_add_listener(struct run *r, int listener, struct err **e);
 int monitor_wait(struct run *r, int fd, int other, unsigned limit_ms);
 /* Records who wants the container to end: how ("request", "signal"), and which process. */
 void monitor_note_stopper(struct run *r, const char *how, uid_t uid, pid_t pid);
+/* Has in place what the way to the end needs, while init is still ending. */
+void monitor_expect_end(struct monitor *m);
 /* Reads from the cgroup, which must still be there, how many processes the kernel has killed for want of memory. */
 void monitor_count_oom_kills(struct run *r);
 /* Sends init the signal that stops it at once, and thaws it; before init exists: calls the start off. */

@@ -122,6 +122,7 @@ void stop_run(struct monitor *m)
 
 	if (r->exit_status >= 0 && WIFSIGNALED(r->exit_status) && WTERMSIG(r->exit_status) == SIGHUP)
 		r->reboot = true;
+	monitor_expect_end(m);
 	freeze_cancel(m);
 	m->ending = true; /* hooks at the end have a limit; a stop request cannot call them off */
 	m->cancelled = false;
@@ -142,8 +143,10 @@ void stop_run(struct monitor *m)
 	}
 	run_post_stop_hooks(r);
 	run_close_fds(r);
-	if (r->reboot)
+	if (r->reboot) {
+		m->warm = false;
 		return;
+	}
 	host_retire(r);
 	r->state = STATE_STOPPED;
 	if (m->instance_fd >= 0) {

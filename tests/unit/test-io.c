@@ -157,6 +157,17 @@ static void writing_all_goes_on_after_a_part(void **state)
 	assert_int_equal(io_write_all(-1, "x", 0), 0);
 }
 
+static int count_entries(const struct place *p)
+{
+	auto_closedir DIR *d = opendir(p->dir);
+	int n = 0;
+
+	assert_non_null(d);
+	while (readdir(d))
+		n++;
+	return n - 2;
+}
+
 static void replacing_is_atomic_and_exact_in_mode(void **state)
 {
 	const struct place *p = *state;
@@ -177,17 +188,10 @@ static void replacing_is_atomic_and_exact_in_mode(void **state)
 	assert_int_equal(fstatat(p->fd, "c", &before, 0), 0);
 	assert_true(before.st_ino != after.st_ino || before.st_size != after.st_size);
 	assert_int_equal(before.st_mode & 07777, 0640);
-}
-
-static int count_entries(const struct place *p)
-{
-	auto_closedir DIR *d = opendir(p->dir);
-	int n = 0;
-
-	assert_non_null(d);
-	while (readdir(d))
-		n++;
-	return n - 2;
+	/* The old one, with which it was exchanged, is gone. */
+	assert_int_equal(count_entries(p), 1);
+	assert_int_equal(io_replace_volatile(p->fd, "d", "first", 5, 0640, NULL), 0);
+	assert_int_equal(count_entries(p), 2);
 }
 
 static void a_planted_link_is_replaced_not_followed(void **state)

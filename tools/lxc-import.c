@@ -26,6 +26,7 @@
 #include "base/paths.h"
 #include "base/strv.h"
 #include "common/copy_progress.h"
+#include "common/idmap_of.h"
 
 #define OPT_TABLE "lxc-import.opt"
 #include "common/opt_table.h"
@@ -102,35 +103,15 @@ static ssize_t read_some(int fd, char *p, size_t n)
 /* The id map that the container gets, as lines; NULL: that in the archive. */
 static int find_maps(struct tool *t, const struct import *m, const char *lxcpath, char **ret)
 {
-	const char *file = m->config ? m->config : lxc_get_global_config_item("lxc.default_config");
 	auto_buf struct buf b = BUF_INIT(1U << 20);
-	auto_free char *text = NULL;
-	struct lxc_container *c;
-	int n;
+	auto_strv struct strv maps = { 0 };
 
 	if (!m->config && geteuid() == 0)
 		return EXIT_SUCCESS;
-	c = lxc_container_new("import", lxcpath);
-	if (!c)
-		return tool_failed(t, NULL, "out of memory");
-	c->clear_config(c);
-	if (!file || !c->load_config(c, file)) {
-		(void)tool_failed(t, c, "cannot load %s, whose id map the container is to get", file ? file : "lxc.default_config");
-		(void)lxc_container_put(c);
+	if (idmap_of_config(t, lxcpath, m->config, &maps) != EXIT_SUCCESS)
 		return EXIT_FAILURE;
-	}
-	n = c->get_config_item(c, "lxc.idmap", NULL, 0);
-	text = n > 0 ? calloc(1, (size_t)n + 1) : NULL;
-	if (text)
-		(void)c->get_config_item(c, "lxc.idmap", text, n + 1);
-	(void)lxc_container_put(c);
-	for (const char *at = text ? text : ""; *at;) {
-		size_t len = strcspn(at, "\n");
-
-		if (len)
-			buf_addf(&b, "lxc.idmap = %.*s\n", (int)len, at);
-		at += len + (at[len] == '\n');
-	}
+	for (size_t i = 0; i < maps.n; i++)
+		buf_addf(&b, "lxc.idmap = %s\n", maps.v[i]);
 	*ret = strdup(buf_str(&b));
 	return buf_ok(&b) && *ret ? EXIT_SUCCESS : tool_error(t, "out of memory");
 }

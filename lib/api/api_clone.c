@@ -2,36 +2,14 @@
 /* Copyright (C) The Tiffin authors */
 /* api_clone - copies of a container. */
 #include <errno.h>
-#include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "copy.h"
 #include "handle.h"
 #include "vtable.h"
-
-/* What the caller lets us know of a long copy, and what we ask him. */
-struct watcher {
-	struct storage_progress progress;
-	const struct lxcext_copy *how;
-};
-
-static void tick(void *arg, uint64_t bytes, uint64_t files)
-{
-	const struct watcher *w = arg;
-
-	if (w->how->progress)
-		w->how->progress(w->how->arg, bytes, files);
-}
-
-static bool cancelled(void *arg)
-{
-	const struct watcher *w = arg;
-
-	return w->how->cancelled && w->how->cancelled(w->how->arg);
-}
+#include "watch.h"
 
 static int check_arguments(struct call *k, const struct lxcext_copy *how)
 {
@@ -46,7 +24,7 @@ static int check_arguments(struct call *k, const struct lxcext_copy *how)
 
 static int clone_to(struct call *k, struct lxc_container *target, const struct lxcext_copy *how)
 {
-	struct watcher w = { .progress = { .tick = tick, .cancelled = cancelled }, .how = how };
+	struct watch w;
 	struct copy copy = {
 		.flags = how->flags,
 		.type = how->bdevtype,
@@ -64,8 +42,7 @@ static int clone_to(struct call *k, struct lxc_container *target, const struct l
 	struct call to;
 	int r;
 
-	w.progress.arg = &w;
-	copy.progress = how->progress || how->cancelled ? &w.progress : NULL;
+	copy.progress = watch_init(&w, how);
 	if (!call_begin(&to, target))
 		return err_no_memory(&k->e);
 	r = copy_make(k, &to, &copy);
@@ -127,11 +104,7 @@ struct lxc_container *api_clone(struct lxc_container *c, const char *newname, co
 
 attr_public struct lxc_container *lxcext_copy(struct lxc_container *c, const struct lxcext_copy *how)
 {
-	struct lxcext_copy own = { 0 };
+	struct lxcext_copy own;
 
-	/* A caller built against another header may know less, or more. */
-	if (!how || how->size < offsetof(struct lxcext_copy, extra))
-		return NULL;
-	memcpy(&own, how, how->size < sizeof(own) ? how->size : sizeof(own));
-	return copy_of(c, &own);
+	return watch_take(&own, how) ? copy_of(c, &own) : NULL;
 }

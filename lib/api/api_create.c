@@ -74,27 +74,50 @@ static bool exists(const struct conf *conf)
 	return there;
 }
 
+static int default_conf(struct call *k, struct conf **ret)
+{
+	auto_free char *def = NULL;
+	int r = system_item("lxc.default_config", &def, &k->e);
+
+	if (r < 0)
+		return r;
+	if (!def)
+		return err_set(&k->e, ENOENT, NULL, "lxc.default_config has no value");
+	if (geteuid() != 0 && access(def, F_OK) < 0)
+		return first_use_conf(k, ret);
+	r = call_read_conf(k, def, ret);
+	return err_wrap(&k->e, r, "reading the default configuration");
+}
+
 /* The configuration to begin with: the handle's, that of a container that is there already, or the
  * default one. */
 static int start_conf(struct creation *m)
 {
 	struct call *k = m->k;
-	auto_free char *def = NULL;
 	int r = call_copy_conf(k, &m->conf);
 
 	if (r < 0 || m->conf)
 		return r;
 	if (call_is_defined(k))
 		return call_read_conf(k, k->configfile, &m->conf);
-	r = system_item("lxc.default_config", &def, &k->e);
-	if (r < 0)
-		return r;
-	if (!def)
-		return err_set(&k->e, ENOENT, NULL, "lxc.default_config has no value");
-	if (geteuid() != 0 && access(def, F_OK) < 0)
-		return first_use_conf(k, &m->conf);
-	r = call_read_conf(k, def, &m->conf);
-	return err_wrap(&k->e, r, "reading the default configuration");
+	return default_conf(k, &m->conf);
+}
+
+attr_public int lxcext_load_default(struct lxc_container *c)
+{
+	struct conf *conf = NULL;
+	struct call k;
+	int r;
+
+	if (!call_begin(&k, c))
+		return -EINVAL;
+	r = default_conf(&k, &conf);
+	if (r == 0) {
+		handle_lock(k.h);
+		handle_set_conf(k.h, conf);
+		handle_unlock(k.h);
+	}
+	return call_end(&k, r, "cannot load a default configuration for %s", k.name);
 }
 
 static int save_conf(struct creation *m)

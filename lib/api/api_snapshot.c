@@ -20,6 +20,7 @@
 #include "handle.h"
 #include "lifecycle/depend.h"
 #include "lifecycle/partial.h"
+#include "snapshots.h"
 #include "storage/storage.h"
 #include "use.h"
 #include "vtable.h"
@@ -316,6 +317,35 @@ int api_snapshot_list(struct lxc_container *c, struct lxc_snapshot **snapshots)
 	r = snapshots ? list(&k, snapshots) : err_set(&k.e, EINVAL, NULL, "there is no place for the list");
 	r = call_end(&k, r, "cannot list the snapshots of %s", k.name);
 	return r < 0 ? -1 : r;
+}
+
+/* something done to all */
+
+int snapshots_each(struct call *k, int (*fn)(struct call *snap, void *arg), void *arg)
+{
+	auto_free char *dir = snapshots_dir(k);
+	auto_strv struct strv names = { 0 };
+	int r = dir ? read_names(k, dir, &names) : err_no_memory(&k->e);
+
+	if (r < 0)
+		return r == -ENOENT && !k->e ? 0 : r;
+	strv_sort(&names);
+	for (size_t i = 0; i < names.n && r == 0; i++) {
+		auto_free char *own = path_join(dir, names.v[i]);
+		struct handle *h = NULL;
+		struct call snap;
+
+		if (!own)
+			return err_no_memory(&k->e);
+		if (partial_state(own) != PARTIAL_NONE)
+			continue;
+		r = sub_begin(k, &snap, &h, names.v[i], dir);
+		if (r == 0)
+			r = sub_end(k, &snap, h, fn(&snap, arg));
+		else if (h)
+			(void)lxc_container_put(&h->pub);
+	}
+	return r;
 }
 
 /* restoring one */

@@ -69,7 +69,7 @@ char *copy_staging(const char *name)
 /* An error of the source is one of the copy. */
 static int of_source(struct copying *c, int r)
 {
-	if (r < 0 && c->from->e) {
+	if (r < 0 && c->from != c->to && c->from->e) {
 		err_move(&c->to->e, c->from->e);
 		c->from->e = NULL;
 	}
@@ -108,6 +108,18 @@ static int hold_still(struct copying *c)
 	return 0;
 }
 
+/* What is replaced by a copy of itself is held alone already. */
+static int use_source(struct copying *c)
+{
+	struct call *from = c->from;
+	int fd;
+
+	if (!c->how->itself)
+		return use_shared(from);
+	fd = openat(c->old, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? err_set(&from->e, errno, NULL, "cannot open %s", from->dir) : fd;
+}
+
 static int open_source(struct copying *c)
 {
 	struct call *from = c->from;
@@ -118,7 +130,7 @@ static int open_source(struct copying *c)
 	if (r == 0)
 		r = hook_check(from, c->source, HOOK_CLONE);
 	if (r == 0)
-		r = c->use = use_shared(from);
+		r = c->use = use_source(c);
 	if (r >= 0)
 		r = partial_check(from->dir, from->name, from->lxcpath, &from->e);
 	return r < 0 ? r : hold_still(c);
@@ -147,6 +159,8 @@ static int without_root(struct copying *c)
 		r = conf_renew_macs(conf, &to->e);
 	if (r == 0 && c->how->throwaway)
 		r = conf_set_item(conf, "lxc.ephemeral", "1", NULL, &to->e);
+	if (r == 0 && c->how->edit)
+		r = c->how->edit(to, conf, c->how->arg);
 	return r < 0 ? r : retarget_reread(to, conf, &c->conf);
 }
 
@@ -294,7 +308,7 @@ static int in_root(struct copying *c)
 		if (r < 0)
 			return r;
 	}
-	if (!c->conf->hooks[HOOK_CLONE].n)
+	if (!c->conf->hooks[HOOK_CLONE].n || c->how->itself)
 		return 0;
 	if (!c->path || is_plain(c))
 		return run_hooks(-1, c, &to->e);

@@ -19,6 +19,9 @@ struct copy {					/* all borrowed */
 	bool quick;				/* as little as possible: no new ssh keys */
 	bool into_snaps;			/* the target is a snapshot of the source */
 	bool throwaway;				/* throwaway.h, and lxc.ephemeral is set */
+	bool itself;			/* copy_replace: the source is what is replaced; no clone hook is told of it */
+	/* Called with the configuration to be, whose text alone is changed, before anything is made. NULL: nothing. */
+	int (*edit)(struct call *to, struct conf *conf, void *arg);
 	/* Called with the directory of the complete target, before it counts as such. NULL: nothing. */
 	int (*finish)(struct call *to, int dirfd, void *arg);
 	void *arg;
@@ -26,7 +29,7 @@ struct copy {					/* all borrowed */
 
 /* Makes the container of `to`, which must not exist, from that of `from`. On failure the error is in to->e. */
 int copy_make(struct call *from, struct call *to, const struct copy *how);
-/* Puts a copy of `from` in the place of `to`, which exists, does not run, and stays as it is until the copy
+/* Puts a copy of `from` (`to` itself with how->itself) in the place of `to`, which exists, does not run, and stays as it is until the copy
  * is complete. What lies in its directory and is no part of a container (its snapshots) stays there. */
 int copy_replace(struct call *from, struct call *to, const struct copy *how);
 /* Ends what a killed copy_replace has begun: its incomplete copy, or what was replaced, goes. Nothing

@@ -101,6 +101,8 @@ static int fill_here(void *arg, const struct idmap *ids, struct err **e)
 	const struct filling *f = arg;
 	auto_close int source = -EBADF, target = -EBADF;
 	struct idmap from_map = { 0 }, to_map = { 0 };
+	/* A container without a map may have had nodes that one with a map must not open. */
+	bool no_devices = !conf_is_mapped(f->how->from) && conf_is_mapped(f->how->to);
 	int r = map_of(f->how->from, storage_is_neutral(f->how->from), ids, &from_map, e);
 
 	if (r == 0)
@@ -112,7 +114,7 @@ static int fill_here(void *arg, const struct idmap *ids, struct err **e)
 	if (r >= 0)
 		r = target = open_target(f->to, f->how, e);
 	if (r >= 0)
-		r = storage_copytree_mapped(source, target, &from_map, &to_map, f->how->progress, e);
+		r = storage_copytree_mapped(source, target, &from_map, &to_map, no_devices, f->how->progress, e);
 	idmap_done(&from_map);
 	idmap_done(&to_map);
 	return r;

@@ -54,6 +54,7 @@ struct link {
 struct walk {
 	struct copy c;
 	int to_top;
+	bool no_devices;
 	struct level *v;
 	size_t n, room;
 	struct buf path;		/* of the entry at hand, "a/b/c" */
@@ -288,6 +289,8 @@ static int copy_by_name(struct walk *w, const char *name)
 		return errno == ENOENT ? 0 : -errno;
 	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
 		return -EAGAIN;
+	if (w->no_devices && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
+		return 0;
 	if (st.st_nlink > 1)
 		r = copy_link(w, name, &st);
 	if (r != 0)
@@ -530,13 +533,14 @@ static mode_t own_umask(void)
 }
 
 int storage_copytree_mapped(int from_fd, int to_fd, const struct idmap *from_map, const struct idmap *to_map,
-			    const struct storage_progress *p, struct err **e)
+			    bool no_devices, const struct storage_progress *p, struct err **e)
 {
 	struct err *mine = NULL;
 	auto_walk struct walk w = {
 		.c = { .from = from_map, .to = to_map, .progress = p, .uid = geteuid(), .gid = getegid(),
 		       .umask = own_umask() },
 		.to_top = to_fd,
+		.no_devices = no_devices,
 		.path = BUF_INIT(NAMES_MAX),
 		.e = &mine,
 	};
@@ -563,5 +567,5 @@ int storage_copytree_mapped(int from_fd, int to_fd, const struct idmap *from_map
 
 int storage_copytree(int from_fd, int to_fd, const struct storage_progress *p, struct err **e)
 {
-	return storage_copytree_mapped(from_fd, to_fd, NULL, NULL, p, e);
+	return storage_copytree_mapped(from_fd, to_fd, NULL, NULL, false, p, e);
 }

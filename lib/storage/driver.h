@@ -87,7 +87,6 @@ int storage_driver_of(const struct conf *c, const struct storage_driver **ret, s
 int storage_driver_named(const char *type, const struct storage_driver **ret, struct err **e);
 /* lxc.rootfs.options has idmap=. */
 bool storage_has_idmap(const struct conf *c);
-bool storage_same_maps(const struct conf *a, const struct conf *b);
 /* True where this process may mount what it likes. */
 bool storage_is_privileged(void);
 /* The attributes that a mount gets from lxc.rootfs.options, or that a view has. */

@@ -32,6 +32,8 @@ bool storage_is_neutral(const struct conf *c);
 int storage_choose_idmap(struct storage *s, const struct conf *c, const struct idmap *m, struct log *l, struct err **e);
 /* lxc.rootfs.options has idmap=, or that was chosen. */
 bool storage_is_idmapped(const struct storage *s);
+/* Both have the same lxc.idmap lines, in the same order. */
+bool storage_same_maps(const struct conf *a, const struct conf *b);
 /* The path in c is the root directory itself, which needs not be mounted to be seen. */
 bool storage_is_directory(const struct conf *c);
 const char *storage_type(const struct storage *s);
@@ -108,9 +110,9 @@ int storage_view(const struct conf *c, struct log *l, struct storage **ret, stru
  * xattrs, ACLs, capabilities, devices; reflink, else copy_file_range. Never follows a symlink, never crosses a mount. */
 int storage_copytree(int from_fd, int to_fd, const struct storage_progress *p, struct err **e);
 /* The same with ids shifted from one map to the other; an empty map is that of a privileged container.
- * Ids in access control lists and file capabilities are shifted too. */
+ * Ids in access control lists and file capabilities are shifted too. no_devices: device nodes stay out. */
 int storage_copytree_mapped(int from_fd, int to_fd, const struct idmap *from_map, const struct idmap *to_map,
-			    const struct storage_progress *p, struct err **e);
+			    bool no_devices, const struct storage_progress *p, struct err **e);
 struct storage_usage {
 	uint64_t used;			/* bytes on disk, shared parts included */
 	uint64_t exclusive;		/* UINT64_MAX: not known */

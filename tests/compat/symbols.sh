@@ -27,6 +27,8 @@ lxcext_attach_exec@@LXCEXT_1
 lxcext_copy@@LXCEXT_1
 lxcext_disk_limit@@LXCEXT_1
 lxcext_disk_usage@@LXCEXT_1
+lxcext_load_default@@LXCEXT_1
+lxcext_remap@@LXCEXT_1
 lxcext_attach_login@@LXCEXT_1
 list_active_containers
 list_all_containers

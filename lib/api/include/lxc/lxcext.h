@@ -173,6 +173,12 @@ struct lxcext_copy {
 /* As clone(). */
 extern struct lxc_container *lxcext_copy(struct lxc_container *c, const struct lxcext_copy *how);
 
+/* Gives a stopped container, and its snapshots, another id map: idmap holds values of lxc.idmap and ends with NULL; none
+ * (or NULL) makes it privileged. Files get the owners that they have in the container under the new map, in a copy that
+ * takes the place of what there was when it is complete. A second call completes one that was cut off. Of how (NULL: none)
+ * only size, progress, cancelled and arg count. 0 or a negative errno. */
+extern int lxcext_remap(struct lxc_container *c, const char *const *idmap, const struct lxcext_copy *how);
+
 /* What a container's root takes on the disk, in bytes. */
 struct lxcext_usage {
 	uint64_t used;			/* with what it shares with others */
@@ -184,6 +190,10 @@ extern int lxcext_disk_usage(struct lxc_container *c, struct lxcext_usage *ret);
 /* Sets how much the root may take: a volume grows to this size, with its file system and while the
  * container runs; a directory or subvolume gets a quota, of which bytes 0 is none. 0 or a negative errno. */
 extern int lxcext_disk_limit(struct lxc_container *c, uint64_t bytes);
+
+/* Loads into the handle what create() begins with where there is nothing else: the default configuration, and for an
+ * ordinary user without one what his granted ids and networks allow. 0 or a negative errno. */
+extern int lxcext_load_default(struct lxc_container *c);
 
 /* Where the index-th value of a configuration key of the handle stands: a new "FILE:LINE", or NULL if it has no such
  * value, or not from a file. free() it. */

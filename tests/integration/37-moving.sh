@@ -80,10 +80,14 @@ is "$(stat -c %u:%g:%a "$m/data/one")" $((base + 1000)):$((base + 1001)):"$(stat
 like "$(getfacl -nc "$m/data/one" 2>/dev/null)" "user:$((base + 1234)):r" "ids in access control lists too"
 like "$(getcap -n "$m/data/ping" 2>/dev/null)" "rootid=$base" "and capabilities"
 is "$(find "$lxcpath/$b/snaps/snap0/rootfs" -uid -$base | head -n 3)" "" "in snapshots too"
+is "$(grep -c 'userns.conf$' "$lxcpath/$b/config" "$lxcpath/$b/snaps/snap0/config" | cut -d : -f 2 | tr '\n' ' ')" "1 1 " "what belongs to a map is included"
+is "$(stat -c %u:%a "$lxcpath/$b/snaps/snap0" "$lxcpath/$b/snaps/snap0/config" "$lxcpath/$b" "$lxcpath/$b/config" | tr '\n' ' ')" \
+	"$base:770 0:640 $base:770 0:640 " "what holds them belongs to whom it should"
 succeeds "it starts" lxc-start -n "$b"
 succeeds "it stops" lxc-stop -n "$b" -k
 succeeds "and back" sh -c "lxc-export -n $b | lxc-import -n $c -f $scratch/plain.conf"
 is "$(same "$root/data" "$lxcpath/$c/rootfs/data")" "" "to what it was"
+is "$(grep -c 'userns.conf$' "$lxcpath/$c/config")" 0 "without what belongs to a map"
 chown 7:7 "$m/data/one"
 fails 1 "a file of somebody outside the map" lxc-export -n "$b" "$scratch/x"
 like "$err" "cannot be|outside the id map|cannot read" "is named"
@@ -155,7 +159,10 @@ config += {"hook": "lxc.hook.pre-start = /bin/sh -c id\n", "mount": "lxc.mount.e
     "bind": "lxc.mount.entry = /etc mnt tmpfs bind 0 0\n", "include": "lxc.include = /etc/passwd\n", "dots": "lxc.include = @SHARED@/../../x.conf\n",
     "caps": "lxc.cap.drop =\n", "newline": "lxc.uts.name = a\rlxc.hook.stop = x\n",
     "quoted": "lxc.apparmor.profile = \"unconfined\"\n", "netnone": "lxc.net.0.type = none\n",
+    "lowmap": "lxc.idmap = u 0 100000 1000\nlxc.idmap = u 1000 1000 1\nlxc.idmap = g 0 100000 65536\n",
+    "cgroupkey": "lxc.cgroup2.memory.max/../cgroup.procs = 1\n", "sysctlkey": "lxc.sysctl.net.x/../../kernel/core_pattern = x\n",
     "nesting": "lxc.include = @SHARED@/nesting.conf\n",
+    "userns": "lxc.include = @SHARED@/userns.conf\n",
     "unknown": "lxc.new.key = 1\n", "log": "lxc.log.file = /etc/x\n"}.get(kind, "")
 if kind == "version": version = "99"
 if kind == "name": name = "../evil"
@@ -200,7 +207,14 @@ PY
 python3 "$scratch/evil.py" "$scratch/host" none >"$scratch/evil"
 succeeds "what does no harm is taken" lxc-import "$scratch/evil"
 succeeds "and goes" lxc-destroy -n evil
-for kind in hook mount bind include dots caps newline quoted netnone nesting unknown log version name first snapdots snaphook files \
+python3 "$scratch/evil.py" "$scratch/host" userns >"$scratch/evil"
+succeeds "what gives rights to those with a map" lxc-import "$scratch/evil"
+is "$(grep -c 'userns.conf' "$lxcpath/evil/config")" 0 "gives none to one without"
+succeeds "it goes" lxc-destroy -n evil
+succeeds "with a map" lxc-import -f "$scratch/mapped.conf" "$scratch/evil"
+is "$(grep -c 'userns.conf' "$lxcpath/evil/config")" 1 "it stays"
+succeeds "it goes" lxc-destroy -n evil
+for kind in hook lowmap cgroupkey sysctlkey mount bind include dots caps newline quoted netnone nesting unknown log version name first snapdots snaphook files \
 	topdir dotdot absolute slashes outside through overlink dirlink hardout harddots hardlink twice again device kmem xattr \
 	filedir deep behind tworoots nodigest after; do
 	python3 "$scratch/evil.py" "$scratch/host" "$kind" >"$scratch/evil"

@@ -11,12 +11,17 @@
 
 #include "archive.h"
 #include "base/cleanup.h"
+#include "base/num.h"
 #include "base/path.h"
 #include "base/paths.h"
 #include "base/str.h"
 #include "base/strv.h"
 
 #define SHOWN_MAX 120
+#define COMMON "common.conf"
+#define USERNS "userns.conf"
+#define HOST_IDS_MAX 65535	/* below that are the host's own users */
+#define KEY_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 static const struct {
 	const char *key;	/* fnmatch(3) */
@@ -24,10 +29,9 @@ static const struct {
 } allowed[] = {
 	{ "lxc.arch", NULL },
 	{ "lxc.uts.name", NULL },
-	{ "lxc.idmap", NULL },
 	/* Shipped with us; that for nesting takes confinement away, and is not among them. */
 	{ "lxc.include", PATH_TEMPLATE_CONFIG "/*.conf" },
-	{ "lxc.net.[0-9]*.type", "veth empty" },
+	{ "lxc.net.[0-9]*.type", "veth empty user" },
 	{ "lxc.net.[0-9]*.link", "[a-zA-Z0-9]*" },
 	{ "lxc.net.[0-9]*.flags", "up" },
 	{ "lxc.net.[0-9]*.hwaddr", NULL },
@@ -144,13 +148,28 @@ static bool mount_fits(const char *value)
 	return true;
 }
 
+/* "u 0 100000 65536": none of the host's own users and programs is somebody in the container. */
+static bool map_fits(const char *value)
+{
+	auto_strv struct strv words = { 0 };
+	uint64_t first;
+
+	return strv_split(&words, value, " \t") == 0 && words.n == 4 &&
+	       num_u64(words.v[2], 10, UINT32_MAX, &first) == 0 && first > HOST_IDS_MAX;
+}
+
 bool policy_allows(const char *key, const char *value)
 {
+	/* Parts of some keys are names of files. */
+	if (key[strspn(key, KEY_CHARACTERS)])
+		return false;
 	/* An empty value takes away what stands before it, in an included file too. */
 	if (!*value)
 		return false;
 	if (STREQ(key, "lxc.mount.entry"))
 		return mount_fits(value);
+	if (STREQ(key, "lxc.idmap"))
+		return map_fits(value);
 	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++)
 		if (fnmatch(allowed[i].key, key, 0) == 0)
 			return value_fits(value, allowed[i].words);
@@ -193,6 +212,63 @@ static char *unquoted(const char *value)
 	return strdup(value);
 }
 
+/* What a text says before it is taken apart. */
+struct outline {
+	bool mapped;		/* the container is going to have an id map */
+	bool userns;		/* it includes what goes with one */
+	bool confined;		/* it includes what drops the usual rights */
+};
+
+/* Key and value of a line, cut apart in place; false for one without. */
+static bool take_apart(char *line, char **ret_key, char **ret_value)
+{
+	char *text = str_trim(line), *equals = strchr(text, '=');
+
+	if (!*text || *text == '#' || !equals)
+		return false;
+	*equals = '\0';
+	*ret_key = str_trim(text);
+	*ret_value = str_trim(equals + 1);
+	return true;
+}
+
+static int look(const struct policy *p, const char *text, struct outline *o)
+{
+	for (const char *at = text; *at;) {
+		size_t n = strcspn(at, "\n");
+		auto_free char *line = strndup(at, n);
+		char *key, *value;
+
+		if (!line)
+			return -ENOMEM;
+		at += n + (at[n] == '\n');
+		if (!take_apart(line, &key, &value))
+			continue;
+		o->mapped |= STREQ(key, "lxc.idmap") || STREQ(key, "lxc.id_map");
+		o->userns |= STREQ(key, "lxc.include") && str_ends(value, USERNS);
+	}
+	if (p->maps)
+		o->mapped = *p->maps;
+	return 0;
+}
+
+/* For ".../debian.common.conf" the ".../debian.userns.conf" beside it, if there is one: for who gets a map only here. */
+static int add_userns(const char *file, struct buf *out)
+{
+	auto_free char *beside = NULL;
+	size_t n = strlen(file);
+
+	if (!str_ends(file, COMMON))
+		return 0;
+	if (asprintf(&beside, "%.*s" USERNS, (int)(n - strlen(COMMON)), file) < 0) {
+		beside = NULL;
+		return -ENOMEM;
+	}
+	if (access(beside, R_OK) == 0)
+		buf_addf(out, "lxc.include = %s\n", beside);
+	return 0;
+}
+
 /* Lines whose place the importing host fills. False: the line is as any other. */
 static bool own_line(const struct policy *p, const char *key, struct buf *out)
 {
@@ -211,8 +287,18 @@ static bool own_line(const struct policy *p, const char *key, struct buf *out)
 	return false;
 }
 
+static int apply_include(const struct policy *p, const char *file, const char *value, struct buf *out, struct outline *o)
+{
+	/* It gives back rights that only count for nothing where ids are mapped. */
+	if (!o->mapped && str_ends(file, USERNS) && (!p->trust || p->maps))
+		return 0;
+	o->confined |= is_among(path_base(file), confining, ARRAY_SIZE(confining));
+	buf_addf(out, "lxc.include = %s\n", value);
+	return o->mapped && p->maps && !o->userns ? add_userns(file, out) : 0;
+}
+
 static int apply_line(const struct policy *p, char *line, const char *what, unsigned number, struct buf *out,
-		      bool *confined, struct err **e)
+		      struct outline *o, struct err **e)
 {
 	auto_free char *shared = NULL, *value = NULL, *bare = NULL;
 	char *equals, *key, *text = str_trim(line);
@@ -240,28 +326,31 @@ static int apply_line(const struct policy *p, char *line, const char *what, unsi
 		return err_no_memory(e);
 	if (!p->trust && !policy_allows(key, bare))
 		return complain(what, number, text, e);
-	if (STREQ(key, "lxc.include") && is_among(path_base(bare), confining, ARRAY_SIZE(confining)))
-		*confined = true;
+	if (STREQ(key, "lxc.include"))
+		return apply_include(p, bare, value, out, o) < 0 ? err_no_memory(e) : 0;
 	buf_addf(out, "%s = %s\n", key, value);
 	return 0;
 }
 
 int policy_apply(const struct policy *p, const char *text, const char *what, struct buf *out, struct err **e)
 {
-	bool confined = p->trust;
+	struct outline o = { .confined = p->trust };
 	unsigned number = 0;
+
+	if (look(p, text, &o) < 0)
+		return err_no_memory(e);
 
 	for (const char *at = text; *at;) {
 		size_t n = strcspn(at, "\n");
 		auto_free char *line = strndup(at, n);
-		int r = line ? apply_line(p, line, what, ++number, out, &confined, e) : err_no_memory(e);
+		int r = line ? apply_line(p, line, what, ++number, out, &o, e) : err_no_memory(e);
 
 		if (r < 0)
 			return r;
 		at += n + (at[n] == '\n');
 	}
 	/* What is not said holds as well: that no right is dropped. */
-	if (!confined)
+	if (!o.confined)
 		buf_adds(out, "lxc.include = " PATH_TEMPLATE_CONFIG "/common.conf\n");
 	if (p->maps)
 		buf_adds(out, p->maps);

@@ -42,6 +42,7 @@ struct unpack {
 	struct log *l;
 	struct source *src;
 	int dir;		/* the container's directory */
+	struct stat own, config;	/* of it, and of the configuration there: what is beside belongs to the same */
 	char *old_name;		/* in the archive */
 	char *maps;		/* lines of the container's configuration */
 	size_t snaps;
@@ -115,11 +116,26 @@ static int read_maps(struct unpack *u, struct err **e)
 	return u->maps ? 0 : err_no_memory(e);
 }
 
-static int write_file(int dir, const char *name, mode_t mode, const char *text, size_t n, struct err **e)
+/* Whoever imports goes on working with what is no part of a root: it is his, not the container's. */
+static int give(int fd, const struct stat *like)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_uid == like->st_uid && st.st_gid == like->st_gid)
+		return 0;
+	return fchown(fd, like->st_uid, like->st_gid) < 0 ? -errno : 0;
+}
+
+static int write_file(const struct unpack *u, int dir, const char *name, mode_t mode, const char *text, size_t n,
+		      struct err **e)
 {
 	auto_close int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	int r = fd < 0 ? -errno : io_write_all(fd, text, n);
 
+	if (r == 0)
+		r = give(fd, &u->config);
 	if (r == 0 && fchmod(fd, mode) < 0)
 		r = -errno;
 	if (r == -EEXIST)
@@ -141,28 +157,38 @@ static int take_file(struct unpack *u, struct archive_entry *entry, const char *
 	if (r < 0)
 		return hostile(entry, "is no name for such a file", e);
 	r = source_text(u->src, entry, &text, &n, e);
-	return r < 0 ? r : write_file(u->dir, name, archive_entry_perm(entry) & 0755, text, n, e);
+	return r < 0 ? r : write_file(u, u->dir, name, archive_entry_perm(entry) & 0755, text, n, e);
+}
+
+static int open_given(int dir, const char *name, const struct stat *like, bool made)
+{
+	auto_close int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int r = fd < 0 ? -errno : made ? give(fd, like) : 0;
+
+	return r < 0 ? r : take_fd(&fd);
 }
 
 /* The directory of a snapshot, made when its first file comes. */
 static int snapshot_dir(struct unpack *u, const char *name, struct err **e)
 {
 	auto_close int snaps = -EBADF;
+	bool made;
 	int fd;
 
 	if (mkdirat(u->dir, "snaps", 0755) < 0 && errno != EEXIST)
 		return err_set(e, errno, NULL, "cannot make the directory of the snapshots");
-	snaps = openat(u->dir, "snaps", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	snaps = open_given(u->dir, "snaps", &u->config, true);
 	if (snaps < 0)
-		return err_set(e, errno, NULL, "cannot open the directory of the snapshots");
-	if (mkdirat(snaps, name, 0770) == 0) {
+		return err_set(e, -snaps, NULL, "cannot open the directory of the snapshots");
+	made = mkdirat(snaps, name, u->own.st_mode & 0777) == 0;
+	if (made) {
 		if (++u->snaps > ARCHIVE_SNAPS_MAX)
 			return err_archive_hostile(e, name, "is one snapshot more than there may be");
 	} else if (errno != EEXIST) {
 		return err_set(e, errno, NULL, "cannot make the snapshot %s", name);
 	}
-	fd = openat(snaps, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? err_set(e, errno, NULL, "cannot open the snapshot %s", name) : fd;
+	fd = open_given(snaps, name, &u->own, made);
+	return fd < 0 ? err_set(e, -fd, NULL, "cannot open the snapshot %s", name) : fd;
 }
 
 static int snapshot_config(struct unpack *u, const char *snap, const char *text, struct buf *out, struct err **e)
@@ -204,7 +230,7 @@ static int take_snapshot_file(struct unpack *u, struct archive_entry *entry, con
 		buf_add(&b, text, n);
 	if (r == 0 && !buf_ok(&b))
 		r = err_no_memory(e);
-	return r < 0 ? r : write_file(dir, file, 0640, buf_str(&b), b.len, e);
+	return r < 0 ? r : write_file(u, dir, file, 0640, buf_str(&b), b.len, e);
 }
 
 /* ---- attributes */
@@ -707,6 +733,8 @@ int unpack(const struct unpacking *how, struct log *l, struct err **e)
 	u.dir = open(how->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (u.dir < 0)
 		return err_set(e, errno, NULL, "cannot open %s", how->dir);
+	if (fstat(u.dir, &u.own) < 0 || fstatat(u.dir, ARCHIVE_CONFIG, &u.config, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_set(e, errno, NULL, "cannot stat %s/" ARCHIVE_CONFIG, how->dir);
 	r = read_maps(&u, e);
 	if (r == 0)
 		r = source_open(STDIN_FILENO, &u.src, e);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/str.h"
 #include "common/tool.h"
 
 static bool has_interface(struct lxc_container *c, const char *name)
@@ -40,7 +41,8 @@ static int check_arguments(struct tool *t)
 {
 	if (t->n_args == 0)
 		return tool_usage(t, "neither add nor del is given");
-	if (strcmp(t->args[0], "add") != 0 && strcmp(t->args[0], "del") != 0)
+	/* Their beginnings do, as LXC's. */
+	if (!*t->args[0] || (!str_after("add", t->args[0]) && !str_after("del", t->args[0])))
 		return tool_usage(t, "'%s' is neither add nor del", t->args[0]);
 	if (t->n_args == 1)
 		return tool_usage(t, "no device or network interface is given");

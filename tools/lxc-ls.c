@@ -87,8 +87,10 @@ static int compile_filter(struct tool *t, struct ls *s, regex_t *re)
 	char why[128];
 	int r;
 
-	if (!s->filter && t->n_args)
+	if (!s->filter && t->n_args == 1)
 		s->filter = t->args[0];
+	else if (t->n_args)
+		tool_warn(t, "arguments are not used: one alone, and without --filter, filters the names");
 	if (!s->filter)
 		return 0;
 	r = regcomp(re, s->filter, REG_EXTENDED | REG_NOSUB);

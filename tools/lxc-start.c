@@ -135,9 +135,6 @@ static int run(struct tool *t, struct start *s, struct lxc_container *c)
 {
 	char **argv = t->n_args ? t->args : NULL;
 
-	/* With nothing but -s settings there must be a command: the host's init is not meant. */
-	if (!tool_is_configured(t, c) && !(argv && s->launch.defines.n))
-		return tool_unknown(t);
 	if (!s->explain && c->is_running(c)) {
 		auto_err struct err *e = NULL;
 
@@ -145,6 +142,9 @@ static int run(struct tool *t, struct start *s, struct lxc_container *c)
 		(void)tool_error_chain(t, e);
 		return EXIT_SUCCESS;	/* as LXC's: what was asked for is the case */
 	}
+	/* With nothing but -s settings there must be a command: the host's init is not meant. */
+	if (!tool_is_configured(t, c) && !(argv && s->launch.defines.n))
+		return tool_unknown(t);
 	if (s->timing && s->foreground)
 		return tool_usage(t, "option --timing cannot be had together with --foreground"), EXIT_FAILURE;
 	if (configure(t, s, c) < 0)

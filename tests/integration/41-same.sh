@@ -66,7 +66,7 @@ each() {
 	lxc-usernsexec --no-such-option
 	differs LXC's leaves by _exit, and its text in the buffer: lxc-usernsexec -h
 	lxc-unshare -s BOGUS -- true
-	lxc-unshare -s UTSNAME -- sh -c 'exit 3'
+	quiet LXC waits for the child twice: lxc-unshare -s UTSNAME -- sh -c 'exit 3'
 	lxc-unshare -s UTSNAME -H inner -- hostname
 	lxc-top
 	lxc-monitor -n '*a('
@@ -93,7 +93,8 @@ autostart() {
 }
 {
 	each 'lxc-ls %s' '' -1 -f '-F STATE' '-f -F name,state,name' '-f -F BOGUS' '-1 -g web' '-1 -g web,db' '-1 -g web,nosuch' \
-		"-1 --filter '^two'" "-1 '^(one|two)'" '-1 --filter e-' "-1 --filter '*['"
+		"-1 --filter '^two'" "-1 '^(one|two)'" '-1 --filter e-'
+	echo "loud what is wrong is said: lxc-ls -1 --filter '*['"
 	each 'lxc-ls -f -F NAME,%s' NAME STATE PID RAM SWAP AUTOSTART GROUPS INTERFACE IPV4 IPV6 UNPRIVILEGED
 	each 'lxc-ls -1 %s' --active --running --frozen --stopped --defined
 	each "lxc-info -n $one %s" '' -s -p -i -S -H -sH -pH -iH -SH

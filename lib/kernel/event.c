@@ -30,6 +30,10 @@ struct loop {
 	bool stopped;
 	int value;
 	struct source *live, *dead;
+	unsigned idle_ms;
+	bool busy;		/* something has happened since idle_fn was called */
+	void (*idle_fn)(void *arg);
+	void *idle_arg;
 };
 
 int loop_new(struct loop **ret, struct err **e)
@@ -196,6 +200,14 @@ static int dispatch(struct loop *l, const struct epoll_event *ev)
 	return s->fn(l, s, ev->events, s->arg);
 }
 
+void loop_on_idle(struct loop *l, unsigned ms, void (*fn)(void *arg), void *arg)
+{
+	l->idle_ms = ms;
+	l->idle_fn = fn;
+	l->idle_arg = arg;
+	l->busy = false;
+}
+
 int loop_run(struct loop *l)
 {
 	struct epoll_event ev[BATCH];
@@ -203,10 +215,14 @@ int loop_run(struct loop *l)
 
 	l->depth++;
 	while (r >= 0 && !l->stopped) {
-		int n = epoll_wait(l->epoll, ev, ARRAY_SIZE(ev), -1);
+		int n = epoll_wait(l->epoll, ev, ARRAY_SIZE(ev), l->idle_fn && l->busy ? (int)l->idle_ms : -1);
 
 		if (n < 0 && errno != EINTR)
 			r = -errno;
+		if (n == 0 && l->idle_fn)
+			l->idle_fn(l->idle_arg);
+		if (n >= 0)
+			l->busy = n > 0;
 		for (int i = 0; i < n && r >= 0 && !l->stopped; i++)
 			r = dispatch(l, &ev[i]);
 		/* Only the outermost run may free: an outer batch can still name a dead source. */

@@ -28,6 +28,7 @@
 #include "lifecycle/server.h"
 
 #define DYING_TIMEOUT_MS 1000
+#define STOP_TRIES 5
 #define PING_MS 2000		/* how often a monitor that ends a container must show that it lives */
 
 static int timeout_of(const struct target *t)
@@ -654,7 +655,7 @@ static int await_end(const struct target *t, int fd, struct cmd_reply *reply)
 	return r;
 }
 
-int client_stop(const struct target *t, struct err **e)
+static int stop_once(const struct target *t, struct err **e)
 {
 	struct err *mine = NULL;
 	auto_close int fd = dial(t, &mine);
@@ -680,6 +681,33 @@ int client_stop(const struct target *t, struct err **e)
 	if (reply.ret == -EPERM)
 		return err_monitor_refused(e, t->name);
 	return reply.ret < 0 ? err_set(e, -reply.ret, NULL, "the monitor of container %s refuses", t->name) : 0;
+}
+
+/* A monitor writes down that the container has stopped before it hangs up, unless it was killed. */
+static bool monitor_was_killed(const struct target *t)
+{
+	struct instance_state s = { 0 };
+	bool killed;
+
+	if (!read_record(t->lxcpath, t->name, &s))
+		return false;
+	await_dying_monitor(&s);
+	killed = !instance_alive(s.monitor_pid, s.monitor_start);
+	instance_state_done(&s);
+	return killed;
+}
+
+int client_stop(const struct target *t, struct err **e)
+{
+	int r;
+
+	/* Then who takes over is asked. */
+	for (int tries = 0; tries < STOP_TRIES; tries++) {
+		r = stop_once(t, e);
+		if (r < 0 || !monitor_was_killed(t))
+			return r;
+	}
+	return err_monitor_silent(e, t->name, CLIENT_TIMEOUT_MS / 1000);
 }
 
 int client_signal(const struct target *t, int sig, struct err **e)

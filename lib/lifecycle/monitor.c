@@ -27,6 +27,7 @@
 #define LOG_CATEGORY "monitor"
 #define STOP_FREEZE_MS 2000
 #define NET_RESTART_MS 2000
+#define IDLE_MS 15	/* a script's next command has come by then */
 
 int monitor_serve(struct run *r, struct err **e)
 {
@@ -278,6 +279,20 @@ void monitor_note_stopper(struct run *r, const char *how, uid_t uid, pid_t pid)
 	/* The state file gets it with the next state. */
 	if (asprintf(&r->stopper, "%s %u %d %s", how, uid, pid, command) < 0)
 		r->stopper = NULL;
+}
+
+static void give_back(void *arg)
+{
+	const struct monitor *m = arg;
+
+	if (!m->ending && !m->warm)
+		memory_release();
+}
+
+void monitor_rest(struct monitor *m)
+{
+	loop_on_idle(m->loop, IDLE_MS, give_back, m);
+	memory_release();
 }
 
 void monitor_expect_end(struct monitor *m)

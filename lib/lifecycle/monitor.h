@@ -57,6 +57,8 @@ int monitor_add_listener(struct run *r, int listener, struct err **e);
 int monitor_wait(struct run *r, int fd, int other, unsigned limit_ms);
 /* Records who wants the container to end: how ("request", "signal"), and which process. */
 void monitor_note_stopper(struct run *r, const char *how, uid_t uid, pid_t pid);
+/* Gives back the pages that are hardly needed while the container runs, now and after each time of activity. */
+void monitor_rest(struct monitor *m);
 /* Has in place what the way to the end needs, while init is still ending. */
 void monitor_expect_end(struct monitor *m);
 /* Reads from the cgroup, which must still be there, how many processes the kernel has killed for want of memory. */

@@ -389,11 +389,11 @@ static int enter_monitor_namespace(struct run *r, struct err **e)
 }
 
 /* What the start has touched is hardly needed while the container runs. */
-static void shrink(const struct supervisor *s)
+static void shrink(struct supervisor *s)
 {
 	if (s->old_stack)
 		memory_release_stack(s->old_stack, OLD_STACK);
-	memory_release();
+	monitor_rest(&s->m);
 }
 
 /* From RUNNING to the end of init. */

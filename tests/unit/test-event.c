@@ -155,6 +155,47 @@ static void modified_events_are_heeded(void **state)
 	loop_free(l);
 }
 
+struct idleness {
+	struct loop *l;
+	int calls, timers;
+};
+
+static int note_timer(struct loop *l, struct source *s, uint32_t events, void *arg)
+{
+	struct idleness *i = arg;
+
+	i->timers++;
+	return 0;
+}
+
+static void note_idle(void *arg)
+{
+	struct idleness *i = arg;
+
+	if (++i->calls == 2)
+		loop_stop(i->l, 7);
+	else
+		assert_int_equal(loop_add_timer(i->l, 1, note_timer, i, NULL, NULL), 0);
+}
+
+static void idleness_is_told_once_after_each_activity(void **state)
+{
+	struct idleness i = { 0 };
+
+	assert_int_equal(loop_new(&i.l, NULL), 0);
+	loop_on_idle(i.l, 5, note_idle, &i);
+	assert_int_equal(loop_add_timer(i.l, 1, note_timer, &i, NULL, NULL), 0);
+	assert_int_equal(loop_run(i.l), 7);
+	assert_int_equal(i.timers, 2);
+	/* Without activity it is not told at all. */
+	assert_int_equal(loop_add_timer(i.l, 50, fail_loop, NULL, NULL, NULL), 0);
+	i.calls = 5;
+	loop_on_idle(i.l, 1, note_idle, &i);
+	assert_int_equal(loop_run(i.l), -EPROTO);
+	assert_int_equal(i.calls, 5);
+	loop_free(i.l);
+}
+
 static void timers_fire_once_and_in_order(void **state)
 {
 	struct record first = { 0 }, second = { 0 };
@@ -231,6 +272,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(removal_closes_owned_fds_only),
 	cmocka_unit_test(the_loop_closes_what_it_owns),
 	cmocka_unit_test(modified_events_are_heeded),
+	cmocka_unit_test(idleness_is_told_once_after_each_activity),
 	cmocka_unit_test(timers_fire_once_and_in_order),
 	cmocka_unit_test(signals_come_as_events),
 	cmocka_unit_test(an_fd_that_cannot_be_watched_is_an_error),

@@ -47,6 +47,8 @@ _Static_assert(sizeof(struct pidfd_info_v0) == 64, "layout of PIDFD_GET_INFO");
 #define PIDFD_INFO_EXIT_BIT (UINT64_C(1) << 3)
 #define PIDFD_GET_INFO_V0 _IOWR(0xFF, 11, struct pidfd_info_v0)
 
+#define PF_EXITING UINT64_C(4)	/* in field 9 of stat; the kernel's include/linux/sched.h */
+
 #define NEW_NAMESPACES                                                                            \
 	(CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | \
 	 CLONE_NEWCGROUP | CLONE_NEWTIME)
@@ -306,6 +308,16 @@ int proc_start_time(pid_t pid, uint64_t *ret)
 	if (has_ended(line))
 		return -ESRCH;
 	return stat_field(line, 22, ret);
+}
+
+bool proc_is_at_work(pid_t pid, uint64_t start)
+{
+	char path[64], line[1024];
+	uint64_t flags, now;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	return pid > 0 && io_read_line(AT_FDCWD, path, line, sizeof(line)) >= 0 && !has_ended(line) &&
+	       stat_field(line, 9, &flags) == 0 && !(flags & PF_EXITING) && stat_field(line, 22, &now) == 0 && now == start;
 }
 
 ssize_t proc_status_field(pid_t pid, const char *field, char *buf, size_t size)

@@ -66,7 +66,7 @@ static bool read_live(const struct target *t, struct instance_state *ret, bool *
 		*ret_recorded = recorded;
 	if (!recorded)
 		return false;
-	if (instance_alive(ret->monitor_pid, ret->monitor_start) && ns_is_shared(ret->monitor_pid, NS_NET) != 0)
+	if (proc_is_at_work(ret->monitor_pid, ret->monitor_start) && ns_is_shared(ret->monitor_pid, NS_NET) != 0)
 		return true;
 	instance_state_done(ret);
 	return false;

@@ -82,7 +82,7 @@ done
 
 delay=0
 while [ "$delay" -lt "$((rounds * 3))" ]; do
-	lxc-start -n "$n" >/dev/null 2>&1 &
+	lxc-start -n "$n" >"$scratch/starter" 2>&1 &
 	starter=$!
 	sleep "0.0$(printf '%02d' "$delay")"
 	kill_monitors
@@ -93,6 +93,7 @@ while [ "$delay" -lt "$((rounds * 3))" ]; do
 	STOPPED) ;;
 	*)
 		result 1 "killed $delay ms into its start: info says $(state)"
+		comment "$(cat "$scratch/starter")"
 		run lxc-stop -n "$n" -k
 		;;
 	esac

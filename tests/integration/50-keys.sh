@@ -87,7 +87,7 @@ after() {
 	write "$1"
 	run lxc-start -n "$n"
 	case $1 in
-	*/tmp/ready*) eventually 5 test -e "$root/tmp/ready" ;;
+	*/tmp/ready*) eventually 30 test -e "$root/tmp/ready" ;;
 	esac
 	timeout 10 lxc-stop -n "$n" -k >/dev/null 2>&1
 	lxc-wait -n "$n" -s STOPPED -t 10

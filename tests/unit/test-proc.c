@@ -158,6 +158,9 @@ static void start_times_order_processes(void **state)
 
 	assert_int_equal(proc_start_time(getpid(), &mine), 0);
 	assert_int_equal(proc_start_time(getpid(), &again), 0);
+	assert_true(proc_is_at_work(getpid(), again));
+	assert_false(proc_is_at_work(getpid(), again + 1));
+	assert_false(proc_is_at_work(0, again));
 	assert_true(mine == again);
 	assert_int_equal(proc_start_time(1, &first), 0);
 	assert_true(first <= mine);
@@ -168,13 +171,14 @@ static void an_unreaped_process_has_no_start_time(void **state)
 {
 	int pidfd = -EBADF, status;
 	pid_t pid = proc_clone(0, -1, &pidfd, NULL);
-	uint64_t start;
+	uint64_t start = 0;
 
 	if (pid == 0)
 		_exit(0);
 	assert_true(pid > 0);
 	assert_int_equal(proc_pidfd_wait(pidfd, 10000), 1);
 	assert_int_equal(proc_start_time(pid, &start), -ESRCH);
+	assert_false(proc_is_at_work(pid, start));
 	assert_int_equal(proc_wait(pid, &status), 0);
 	(void)close(pidfd);
 }

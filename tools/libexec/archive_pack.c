@@ -47,6 +47,7 @@ struct root {
 	struct conf *conf;	/* owned */
 	struct storage *storage;
 	int fd;
+	int use;		/* the directory that it is in, held as in use */
 };
 
 /* What stands before the trees: collected where the caller's rights count. */
@@ -92,6 +93,7 @@ static void pack_done(struct pack *p)
 	for (size_t i = 0; i < p->n; i++) {
 		free(p->v[i].prefix);
 		fd_close(p->v[i].fd);
+		fd_close(p->v[i].use);
 		storage_free(p->v[i].storage);
 		conf_free(p->v[i].conf);
 	}
@@ -564,10 +566,29 @@ static int add_root(struct pack *p, const struct root *root, struct err **e)
 
 /* ---- the whole */
 
-static int new_root(struct pack *p, const char *prefix, const char *name, const char *path, const char *file,
+/* The directory of a container or snapshot, shared with starts and copies; whoever takes it away, or puts another in its
+ * place, has it alone. -ENOENT without an error when there is none. */
+static int hold(const char *dir, const char *name, struct err **e)
+{
+	auto_close int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat a, b;
+
+	if (fd < 0)
+		return errno == ENOENT ? -ENOENT : err_set(e, errno, NULL, "cannot open %s", dir);
+	if (flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		return err_container_in_use(e, name);
+	/* What the name means may have changed before it was held. */
+	if (fstat(fd, &a) < 0 || stat(dir, &b) < 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+		return err_container_in_use(e, name);
+	return take_fd(&fd);
+}
+
+/* Takes use, also on failure. */
+static int new_root(struct pack *p, const char *prefix, const char *name, const char *path, const char *file, int use,
 		    struct err **e)
 {
-	struct root root = { .fd = -EBADF };
+	auto_close int held = use;
+	struct root root = { .fd = -EBADF, .use = -EBADF };
 	struct root *v;
 	int r = load(name, path, file, p->l, &root.conf, e);
 
@@ -580,6 +601,7 @@ static int new_root(struct pack *p, const char *prefix, const char *name, const 
 		conf_free(root.conf);
 		return err_no_memory(e);
 	}
+	root.use = take_fd(&held);
 	p->v = v;
 	p->v[p->n++] = root;
 	return 0;
@@ -601,15 +623,20 @@ static int new_snapshot(struct pack *p, const char *snap, struct err **e)
 {
 	auto_free char *path = path_join(p->dir, "snaps"), *dir = path ? path_join(path, snap) : NULL;
 	auto_free char *file = dir ? path_join(dir, "config") : NULL, *prefix = NULL;
+	auto_close int use = -EBADF;
 	int r;
 
 	if (!file || asprintf(&prefix, ARCHIVE_SNAPS "%s/" ARCHIVE_ROOT, snap) < 0)
 		return err_no_memory(e);
 	if (access(file, F_OK) < 0)
 		return 0;
-	r = partial_check(dir, snap, path, e);
+	use = hold(dir, snap, e);
+	/* Destroyed meanwhile. */
+	if (use == -ENOENT)
+		return 0;
+	r = use < 0 ? use : partial_check(dir, snap, path, e);
 	if (r == 0)
-		r = new_root(p, prefix, snap, path, file, e);
+		r = new_root(p, prefix, snap, path, file, take_fd(&use), e);
 	if (r == 0 && !same_maps(p->v[0].conf, p->v[p->n - 1].conf))
 		r = err_set(e, EINVAL, NULL, "snapshot %s of %s has another id map than the container", snap, p->how->name);
 	return r;
@@ -741,15 +768,12 @@ int pack(const struct packing *how, struct log *l, struct err **e)
 	file = p.dir ? path_join(p.dir, "config") : NULL;
 	if (!file || !p.buffer || !p.names || !p.value)
 		return err_no_memory(e);
-	p.dirfd = open(p.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	p.dirfd = hold(p.dir, how->name, e);
 	if (p.dirfd < 0)
-		return err_container_unknown(e, how->name, how->lxcpath);
-	/* Shared with starts and copies; whoever takes the container away has it alone. */
-	if (flock(p.dirfd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK)
-		return err_container_in_use(e, how->name);
+		return p.dirfd == -ENOENT ? err_container_unknown(e, how->name, how->lxcpath) : p.dirfd;
 	r = partial_check(p.dir, how->name, how->lxcpath, e);
 	if (r == 0)
-		r = new_root(&p, ARCHIVE_ROOT, how->name, how->lxcpath, file, e);
+		r = new_root(&p, ARCHIVE_ROOT, how->name, how->lxcpath, file, -EBADF, e);
 	if (r == 0)
 		r = find_snapshots(&p, e);
 	if (r == 0)

@@ -72,6 +72,9 @@ int cgroup_remove(struct cgroups *g, struct err **e);
 /* Only what belongs to the payload: at reboot, before cgroup_create makes it anew, and before
  * cgroup_retire. */
 int cgroup_remove_payload(struct cgroups *g, struct err **e);
+/* The v2 cgroup in which a process is to be born that may outlive the caller's own one (new fd), where the caller is in
+ * one that is to be removed, and can be left that way: -ENOENT else. */
+int cgroup_outside(const struct cgroups *g);
 /* Of the monitor's last acts: has its own directory removed without the wait that moving out of it
  * costs. A child that is born outside waits for the caller's end and removes it. It keeps all open
  * descriptors but unwanted_fd (-1: none), so that a client of the command socket sees the end of its

@@ -295,7 +295,7 @@ static void remove_behind(void *arg)
 	_exit(0);
 }
 
-/* The directory that a child may be born in: where the caller came from, else the base. */
+/* Where the caller came from, else the base. */
 static int outside(const struct hierarchy *h)
 {
 	int fd = -ENOENT;
@@ -303,6 +303,21 @@ static int outside(const struct hierarchy *h)
 	if (h->home && !STREQ(h->home, dir_at(&h->dir[CG_MONITOR])))
 		fd = dirs_open(h, h->home, CG_LEAF_FLAGS);
 	return fd >= 0 ? fd : dirs_open(h, h->base, CG_LEAF_FLAGS);
+}
+
+int cgroup_outside(const struct cgroups *g)
+{
+	const struct hierarchy *v2 = NULL;
+
+	for (size_t i = 0; i < g->h.n; i++) {
+		const struct hierarchy *h = &g->h.v[i];
+
+		if (h->dir[CG_MONITOR].path && !h->v2)
+			return -ENOENT;
+		if (h->dir[CG_MONITOR].path)
+			v2 = h;
+	}
+	return v2 && is_inside(v2, &v2->dir[CG_MONITOR]) ? outside(v2) : -ENOENT;
 }
 
 /* A child outside the monitor's cgroup that says so, or -errno: a kernel may kill it at birth (see
@@ -338,14 +353,8 @@ static pid_t successor(struct cgroups *g, int out, int self, int unwanted_fd)
 
 int cgroup_retire(struct cgroups *g, int unwanted_fd, struct err **e)
 {
-	const struct hierarchy *v2 = layout_v2(&g->h);
-	auto_close int self = proc_pidfd_open(getpid()), out = -EBADF;
+	auto_close int self = proc_pidfd_open(getpid()), out = cgroup_outside(g);
 
-	for (size_t i = 0; i < g->h.n; i++)
-		if (!g->h.v[i].v2 && g->h.v[i].dir[CG_MONITOR].path)
-			v2 = NULL;
-	if (v2 && v2->dir[CG_MONITOR].path && is_inside(v2, &v2->dir[CG_MONITOR]))
-		out = outside(v2);
 	if (self >= 0 && out >= 0 && successor(g, out, self, unwanted_fd) > 0)
 		return 0;
 	return cgroup_remove(g, e);

@@ -2,19 +2,21 @@
 /* Copyright (C) The Tiffin authors */
 #include "kernel/link.h"
 
+#include <errno.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/net_namespace.h>
 #include <linux/veth.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "kernel/proc.h"
 
 static void copy_name(char *to, size_t size, const struct nlattr *a)
 {
@@ -349,35 +351,42 @@ int link_delete(struct netlink *nl, int index, struct err **e)
 	return netlink_call(nl, &q, NULL, NULL, e);
 }
 
-/* In a mapping of its own, so that the thread never touches the heap: a process that is cloned off
- * at that moment must not inherit a locked one. */
+#define SOON_MS 2
+#define DELETIONS_MAX 16
+
+/* In a mapping of its own, not on a stack that goes on changing. */
 struct deletion {
-	int fd;
+	pid_t pid;
+	int index, fd;
 	struct netlink_req q;
 };
 
-static void *delete_in_thread(void *arg)
+/* Those under way. */
+static struct deletion *deletions[DELETIONS_MAX];
+static size_t n_deletions;
+
+/* In a process that has its maker's memory: system calls only. */
+static void delete_behind(void *arg)
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	struct deletion *d = arg;
+	const struct deletion *d = arg;
 
+	/* What the maker closes is to be closed. */
+	if (d->fd > 0)
+		(void)close_range(0, (unsigned)d->fd - 1, 0);
+	(void)close_range((unsigned)d->fd + 1, ~0U, 0);
 	/* The kernel works within this call; its answer is of no use, the caller looks for itself. */
 	(void)sendto(d->fd, d->q.h, d->q.h->nlmsg_len, 0, (struct sockaddr *)&kernel, sizeof(kernel));
-	(void)close(d->fd);
-	(void)munmap(d, sizeof(*d));
-	return NULL;
+	_exit(0);
 }
 
 /* 0 or -errno. */
-static int start_deletion(int index)
+static int start_deletion(int index, int birth_fd)
 {
 	auto_netlink struct netlink nl = NETLINK_INIT;
 	struct ifinfomsg *ifi;
 	struct deletion *d;
-	pthread_attr_t attr;
-	sigset_t all, old;
-	pthread_t thread;
-	int r = netlink_open(&nl, NULL);
+	int r = n_deletions < DELETIONS_MAX ? netlink_open(&nl, NULL) : -EAGAIN;
 
 	if (r < 0)
 		return r;
@@ -386,21 +395,34 @@ static int start_deletion(int index)
 		return -errno;
 	ifi = netlink_begin(&d->q, RTM_DELLINK, 0, sizeof(*ifi));
 	ifi->ifi_index = index;
+	d->index = index;
 	d->fd = nl.fd;
-
-	(void)sigfillset(&all);
-	(void)pthread_attr_init(&attr);
-	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&thread, &attr, delete_in_thread, d);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	(void)pthread_attr_destroy(&attr);
-	if (r != 0) {
+	d->pid = proc_clone_same(0, birth_fd, delete_behind, d, NULL);
+	if (d->pid < 0) {
+		r = d->pid;
 		(void)munmap(d, sizeof(*d));
-		return -r;
+		return r;
 	}
-	(void)take_fd(&nl.fd);
+	deletions[n_deletions++] = d;
 	return 0;
+}
+
+void link_finish_deletions(bool wait)
+{
+	auto_netlink struct netlink nl = NETLINK_INIT;
+
+	while (n_deletions) {
+		struct deletion *d = deletions[--n_deletions];
+		int status = 0;
+		pid_t pid;
+
+		do
+			pid = waitpid(d->pid, &status, wait ? 0 : WNOHANG);
+		while (pid < 0 && errno == EINTR);
+		/* Some kernels kill a process that is born into another cgroup: see cgroup_birth_fd. */
+		if (pid == d->pid && WIFSIGNALED(status) && (nl.fd >= 0 || netlink_open(&nl, NULL) == 0))
+			(void)link_delete(&nl, d->index, NULL);
+	}
 }
 
 /* A socket that wakes up when an interface comes or goes. */
@@ -438,13 +460,15 @@ static bool wait_gone(int watch, int index, int timeout_ms)
 	return true;
 }
 
-int link_delete_soon(struct netlink *nl, int index, struct err **e)
+int link_delete_soon(struct netlink *nl, int index, int birth_fd, struct err **e)
 {
 	auto_close int watch = watch_links();
 
-	if (watch >= 0 && start_deletion(index) == 0 && wait_gone(watch, index, 500))
-		return 0;
-	return link_delete(nl, index, e);
+	if (start_deletion(index, birth_fd) < 0)
+		return link_delete(nl, index, e);
+	if (watch >= 0)
+		(void)wait_gone(watch, index, SOON_MS);
+	return 0;
 }
 
 bool link_wait_gone(int index, int timeout_ms)

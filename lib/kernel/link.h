@@ -71,10 +71,12 @@ struct link_change {
 int link_change(struct netlink *nl, int index, const struct link_change *c, struct err **e);
 /* Waits for the kernel's RCU grace periods, 10-50 ms. */
 int link_delete(struct netlink *nl, int index, struct err **e);
-/* The same, but returns as soon as the interface is gone from the namespace, within a millisecond:
- * a thread of its own sits through the grace periods. It allocates nothing, takes no signals and
- * ends by itself; the caller's process must not need to be single-threaded meanwhile. */
-int link_delete_soon(struct netlink *nl, int index, struct err **e);
+/* The same, but returns as soon as the interface is gone from the namespace, after 2 ms at the latest: a process of its
+ * own sits through the grace periods. It is born in the v2 cgroup birth_fd (-1: the caller's), and has the caller's
+ * memory, so that the caller must have one thread and end, or go on, only after link_finish_deletions. */
+int link_delete_soon(struct netlink *nl, int index, int birth_fd, struct err **e);
+/* Sees to it that they are done; wait: waits for them too. */
+void link_finish_deletions(bool wait);
 /* Waits until the kernel has removed an interface by itself. False: it is still there. */
 bool link_wait_gone(int index, int timeout_ms);
 int link_altname_add(struct netlink *nl, int index, const char *name, struct err **e);

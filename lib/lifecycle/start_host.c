@@ -429,12 +429,16 @@ int host_make_network(struct run *r, struct err **e)
 void host_remove_network(struct run *r)
 {
 	auto_strv struct strv env = { 0 };
+	auto_close int outside = -EBADF;
 
 	if (!r->net)
 		return;
+	outside = r->cgroups ? cgroup_outside(r->cgroups) : -EBADF;
 	(void)hooks_environment(r, false, &env, NULL);
 	net_set_runner(r->net, hooks_spawn, r);
+	net_set_birth(r->net, outside);
 	net_destroy(r->net, r->ns_fd[NS_NET], env.v);
+	net_set_birth(r->net, -EBADF);
 }
 
 /* lxc.proc.KEY below /proc/PID: files of the process itself, no way out of its directory. */

@@ -116,6 +116,17 @@ static void release(struct run *r, bool keep_own)
 	host_detach_storage(r);
 }
 
+/* The last reference to the mounts waits for an RCU grace period in the kernel, and for much longer while another one,
+ * that of an interface, is being waited for. Hooks are to find the namespaces. */
+static void release_namespaces(struct run *r)
+{
+	if (r->conf->hooks[HOOK_STOP].n || r->conf->hooks[HOOK_POST_STOP].n)
+		return;
+	for (int i = 0; i < NS_COUNT; i++)
+		if (i != NS_NET)
+			fd_replace(&r->ns_fd[i], -EBADF);
+}
+
 void stop_run(struct monitor *m)
 {
 	struct run *r = m->r;
@@ -130,6 +141,7 @@ void stop_run(struct monitor *m)
 	monitor_tell_exit(r);
 	loop_remove(m->net_source);
 	m->net_source = NULL;
+	release_namespaces(r);
 	host_remove_network(r);
 	(void)monitor_set_state(r, STATE_STOPPING, NULL);
 	run_stop_hooks(r);
@@ -144,6 +156,7 @@ void stop_run(struct monitor *m)
 	run_post_stop_hooks(r);
 	run_close_fds(r);
 	if (r->reboot) {
+		net_finish(true);
 		m->warm = false;
 		return;
 	}

@@ -730,6 +730,7 @@ static _Noreturn void end(struct supervisor *s, int status)
 	free(s->text);
 	free(s);
 	(void)fflush(NULL);
+	net_finish(false);
 	_exit(status);
 }
 

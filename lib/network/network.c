@@ -114,6 +114,7 @@ int net_plan(const struct conf *c, struct log *l, struct net_run **ret, struct e
 		return err_no_memory(e);
 	n->conf = c;
 	n->log = l;
+	n->birth_fd = -EBADF;
 	if (is_shared(c)) {
 		if (c->nets.n && net_wants_namespace(c))
 			log_warn(l, "the lxc.net lines are not used: the network namespace is not the container's own");
@@ -205,6 +206,16 @@ void net_destroy(struct net_run *n, int netns_fd, char *const *envp)
 	for (size_t k = n->n; k-- > 0;)
 		destroy_one(n, &n->v[k], &nl, netns_fd, envp);
 	n->restored = false;
+}
+
+void net_set_birth(struct net_run *n, int cgroup_fd)
+{
+	n->birth_fd = cgroup_fd;
+}
+
+void net_finish(bool wait)
+{
+	link_finish_deletions(wait);
 }
 
 void net_set_application(struct net_run *n)

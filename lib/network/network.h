@@ -38,6 +38,11 @@ int net_inside(struct net_run *n, struct err **e);
  * grace periods (10-50 ms), during which this process is multi-threaded. Idempotent. netns_fd stays
  * the caller's; the namespace's own devices vanish when the last reference to it is closed. */
 void net_destroy(struct net_run *n, int netns_fd, char *const *envp);
+/* net_destroy leaves deleting to processes that are born in this v2 cgroup (borrowed; -1: the caller's). */
+void net_set_birth(struct net_run *n, int cgroup_fd);
+/* Sees to it that what net_destroy has left to others gets done: to be called before the process ends, and before
+ * anything else is made (wait: not before it is done). */
+void net_finish(bool wait);
 /* Writes generated names (veth.pair, name) into c, so that running config items show them. */
 int net_publish(const struct net_run *n, struct conf *c);
 /* For the state file: one line per nic; an adopting monitor gets it back. */

@@ -68,6 +68,7 @@ struct net_run {
 	VEC(struct nic);
 	net_runner runner;		/* NULL: spawn_run */
 	void *runner_arg;
+	int birth_fd;			/* net_set_birth */
 	bool any_up;
 	bool application;		/* no guest that would ask for an address by itself */
 	pid_t init_pid;			/* user: whose namespaces */

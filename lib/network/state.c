@@ -207,6 +207,7 @@ int net_restore(const struct conf *c, const char *text, struct log *l, struct ne
 		return err_no_memory(e);
 	n->conf = c;
 	n->log = l;
+	n->birth_fd = -EBADF;
 	n->restored = true;
 	if (collect(n) < 0 || strv_split(&lines, text, "\n") < 0)
 		return err_no_memory(e);

@@ -13,7 +13,7 @@
 
 /* For the pair of a namespace that is being removed, and of one whose last process may be ending. */
 #define DYING_TIMEOUT_MS 3000
-#define LEAVING_TIMEOUT_MS 200
+#define LEAVING_TIMEOUT_MS 500
 
 static bool wants_vlans(const struct conf_net *c)
 {
@@ -318,17 +318,17 @@ int veth_create(struct net_run *n, struct nic *i, struct netlink *nl, const stru
 void veth_undo(struct net_run *n, struct nic *i, struct netlink *nl, int netns_fd)
 {
 	auto_err struct err *e = NULL;
-	struct link l;
+	char name[IF_NAMESIZE];
 
 	if (i->ovs)
 		ovs_detach(n, i);
 	/* An ordinary user's goes with the container's namespace. */
 	if (i->by_helper)
 		return;
-	/* The number alone could by now be another device's, the name alone too. */
-	if (nl->fd < 0 || link_get_index(nl, i->host_index, &l, NULL) < 0 || !STREQ(l.kind, "veth") ||
-	    !STREQ(l.name, i->host))
+	/* The number alone could by now be another device's, the name alone too. Asked without the lock of all interfaces,
+	 * which the kernel holds for long while it takes a namespace down. */
+	if (nl->fd < 0 || !if_indextoname((unsigned)i->host_index, name) || !STREQ(name, i->host))
 		return;
-	if (link_delete_soon(nl, i->host_index, &e) < 0 && err_root(e)->num != ENODEV)
+	if (link_delete_soon(nl, i->host_index, n->birth_fd, &e) < 0 && err_root(e)->num != ENODEV)
 		log_warn(n->log, "veth %s cannot be deleted: %s", i->host, err_root(e)->what);
 }

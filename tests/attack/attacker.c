@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -203,9 +204,13 @@ static int do_tiocsti(void)
 {
 	const char *names[] = { "/dev/tty", "/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2" };
 
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < 8; i++) {
+		const char paste = 3; /* TIOCL_PASTESEL */
+
 		for (const char *p = "echo PWNED\n"; *p; p++)
 			(void)ioctl(i, TIOCSTI, p);
+		(void)ioctl(i, TIOCLINUX, &paste);
+	}
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		int fd = open(names[i], O_RDWR | O_NONBLOCK);
 
@@ -313,6 +318,83 @@ _Noreturn static void do_watch(void)
 		}
 }
 
+/* One more file that may turn out to be writable once nobody executes it any more. */
+static int keep(int *kept, int n, int max, int fd)
+{
+	struct stat have, st;
+
+	if (fstat(fd, &st) < 0)
+		return close(fd), n;
+	for (int i = 0; i < n; i++)
+		if (fstat(kept[i], &have) == 0 && have.st_dev == st.st_dev && have.st_ino == st.st_ino)
+			return close(fd), n;
+	if (n == max)
+		return close(fd), n;
+	kept[n] = fd;
+	return n + 1;
+}
+
+/*
+ * overwrite: until killed, takes hold of the program file of whatever other process appears, and tells each that can
+ * be opened for writing and is not the guest's own. Nothing is written.
+ */
+_Noreturn static void do_overwrite(void)
+{
+	int kept[64], n = 0;
+
+	printf("watching %d\n", getpid());
+	fflush(stdout);
+	for (;;) {
+		char path[64], target[4096];
+
+		for (int pid = 1; pid < 300; pid++) {
+			int fd;
+
+			(void)snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+			fd = pid == getpid() ? -1 : open(path, O_PATH | O_CLOEXEC);
+			if (fd >= 0)
+				n = keep(kept, n, (int)(sizeof(kept) / sizeof(*kept)), fd);
+		}
+		for (int i = 0; i < n; i++) {
+			ssize_t len;
+			int fd;
+
+			(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", kept[i]);
+			len = readlink(path, target, sizeof(target) - 1);
+			fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+			if (fd < 0 || len < 0)
+				continue;
+			target[len] = '\0';
+			if (!is_the_guests(fd, target)) {
+				printf("opened %s\n", target);
+				fflush(stdout);
+			}
+			close(fd);
+		}
+	}
+}
+
+/* alg32: the same sockets by the 32-bit socketcall(2), which has its arguments in memory. */
+static int do_alg32(void)
+{
+#ifdef __x86_64__
+	unsigned *args = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	long r;
+
+	if (args == MAP_FAILED)
+		return puts("no memory"), 0;
+	args[0] = AF_ALG;
+	args[1] = SOCK_SEQPACKET;
+	args[2] = 0;
+	__asm__ volatile("int $0x80" : "=a"(r) : "a"(102L), "b"(1L), "c"(args) : "memory", "r8", "r9", "r10", "r11");
+	r = (int)r;
+	puts(r >= 0 ? "allowed" : strerror((int)-r));
+#else
+	puts("not this processor");
+#endif
+	return 0;
+}
+
 int main(int argc, char *argv[])
 {
 	const char *what = argc > 1 ? argv[1] : "", *a = argc > 2 ? argv[2] : "", *b = argc > 3 ? argv[3] : "0";
@@ -333,6 +415,10 @@ int main(int argc, char *argv[])
 		do_exchange(a, b);
 	if (!strcmp(what, "alg"))
 		return do_alg();
+	if (!strcmp(what, "alg32"))
+		return do_alg32();
+	if (!strcmp(what, "overwrite"))
+		do_overwrite();
 	if (!strcmp(what, "exe"))
 		return do_exe(a);
 	if (!strcmp(what, "hang"))

@@ -261,13 +261,16 @@ static int import(struct tool *t, struct import *m, const char *lxcpath, const c
 
 	if (!dir)
 		return tool_error(t, "out of memory");
-	if (lstat(dir, &st) == 0) {
-		(void)err_container_exists(&e, t->name, lxcpath);
-		return tool_error_chain(t, e);
-	}
 	c = tool_open(t);
 	if (!c)
 		return EXIT_FAILURE;
+	/* What was left of one that is thrown away has gone by now. */
+	if (lstat(dir, &st) == 0) {
+		(void)err_container_exists(&e, t->name, lxcpath);
+		r = tool_error_chain(t, e);
+		tool_close(t, c);
+		return r;
+	}
 	r = load(t, c, config);
 	if (r == EXIT_SUCCESS)
 		r = create(t, m, c);

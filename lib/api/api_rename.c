@@ -24,6 +24,7 @@
 #include "retarget.h"
 #include "storage/identity.h"
 #include "storage/storage.h"
+#include "throwaway.h"
 #include "use.h"
 #include "vtable.h"
 
@@ -238,6 +239,7 @@ static int rename_to(struct call *k, struct lxc_container *target)
 
 	if (!call_begin(&m.to, target))
 		return err_no_memory(&k->e);
+	(void)throwaway_collect(m.to.lxcpath, m.to.name);
 	r = copy_settle(k);
 	if (r == 0)
 		r = m.dir = use_alone(k);

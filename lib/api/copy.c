@@ -405,8 +405,10 @@ static void undo(struct copying *c, const char *name)
 static int make(struct copying *c)
 {
 	struct call *to = c->to;
-	int r = of_source(c, open_source(c));
+	int r;
 
+	(void)throwaway_collect(to->lxcpath, to->name);
+	r = of_source(c, open_source(c));
 	if (r == 0)
 		r = (c->place = strdup(to->dir)) ? 0 : err_no_memory(&to->e);
 	if (r == 0)
@@ -573,6 +575,7 @@ int copy_settle(struct call *k)
 
 	if (!place)
 		return err_no_memory(&k->e);
+	throwaway_collect_users(k->lxcpath, k->dir);
 	if (lstat(place, &st) < 0)
 		return 0;
 	lock = call_disk_lock(k);

@@ -33,7 +33,7 @@ int copy_make(struct call *from, struct call *to, const struct copy *how);
  * is complete. What lies in its directory and is no part of a container (its snapshots) stays there. */
 int copy_replace(struct call *from, struct call *to, const struct copy *how);
 /* Ends what a killed copy_replace has begun: its incomplete copy, or what was replaced, goes. Nothing
- * when it is still at work. The caller holds neither lock nor use of the container. */
+ * when it is still at work. What is left of throwaway copies that stand on the container goes too. The caller holds neither lock nor use of the container. */
 int copy_settle(struct call *to);
 /* Where copy_replace works: ".NAME.restore" in the lxcpath (new; NULL when out of memory). */
 char *copy_staging(const char *name);

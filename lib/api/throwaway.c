@@ -17,6 +17,7 @@
 #include "handle.h"
 #include "kernel/host.h"
 #include "kernel/proc.h"
+#include "lifecycle/depend.h"
 #include "lifecycle/partial.h"
 #include "vtable.h"
 
@@ -91,4 +92,16 @@ bool throwaway_collect(const char *lxcpath, const char *name)
 	}
 	(void)lxc_container_put(&h->pub);
 	return gone;
+}
+
+void throwaway_collect_users(const char *lxcpath, const char *dir)
+{
+	auto_strv struct strv users = { 0 };
+
+	if (depend_users(dir, &users, NULL) < 0)
+		return;
+	/* One in another place is "NAME in PATH", which is no name. */
+	for (size_t i = 0; i < users.n; i++)
+		if (name_check(users.v[i], NULL) == 0)
+			(void)throwaway_collect(lxcpath, users.v[i]);
 }

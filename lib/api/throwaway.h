@@ -12,3 +12,5 @@
 int throwaway_mark(int dirfd, struct err **e);
 /* Destroys the container if it is such a leftover; true if it is gone now. */
 bool throwaway_collect(const char *lxcpath, const char *name);
+/* The same for those that stand on the container in dir, which is in lxcpath: what is left of them holds nobody up. */
+void throwaway_collect_users(const char *lxcpath, const char *dir);

@@ -31,8 +31,9 @@ struct loop {
 	int value;
 	struct source *live, *dead;
 	unsigned idle_ms;
-	bool busy;		/* something has happened since idle_fn was called */
-	void (*idle_fn)(void *arg);
+	bool busy;		/* something has happened since rest was called */
+	void (*rest)(void *arg);
+	void (*wake)(void *arg);
 	void *idle_arg;
 };
 
@@ -200,12 +201,20 @@ static int dispatch(struct loop *l, const struct epoll_event *ev)
 	return s->fn(l, s, ev->events, s->arg);
 }
 
-void loop_on_idle(struct loop *l, unsigned ms, void (*fn)(void *arg), void *arg)
+void loop_on_idle(struct loop *l, unsigned ms, void (*rest)(void *arg), void (*wake)(void *arg), void *arg)
 {
 	l->idle_ms = ms;
-	l->idle_fn = fn;
+	l->rest = rest;
+	l->wake = wake;
 	l->idle_arg = arg;
 	l->busy = false;
+}
+
+static void note_activity(struct loop *l, bool busy)
+{
+	if (busy != l->busy && l->rest)
+		(busy ? l->wake : l->rest)(l->idle_arg);
+	l->busy = busy;
 }
 
 int loop_run(struct loop *l)
@@ -215,14 +224,12 @@ int loop_run(struct loop *l)
 
 	l->depth++;
 	while (r >= 0 && !l->stopped) {
-		int n = epoll_wait(l->epoll, ev, ARRAY_SIZE(ev), l->idle_fn && l->busy ? (int)l->idle_ms : -1);
+		int n = epoll_wait(l->epoll, ev, ARRAY_SIZE(ev), l->rest && l->busy ? (int)l->idle_ms : -1);
 
 		if (n < 0 && errno != EINTR)
 			r = -errno;
-		if (n == 0 && l->idle_fn)
-			l->idle_fn(l->idle_arg);
 		if (n >= 0)
-			l->busy = n > 0;
+			note_activity(l, n > 0);
 		for (int i = 0; i < n && r >= 0 && !l->stopped; i++)
 			r = dispatch(l, &ev[i]);
 		/* Only the outermost run may free: an outer batch can still name a dead source. */

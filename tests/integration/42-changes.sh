@@ -229,8 +229,12 @@ sh /run/world run
 	each "screen lxc-attach -n $n %s" '-- tty' "-- sh -c 'tty; stty size; echo err >&2; exit 4'" '-L /run/out/ptylog -- echo hi' \
 		'--clear-env -- env' "-- sh -c 'kill -9 \$\$'"
 	each "screen lxc-ls %s" '' -1 -f
+	cat <<-'END'
+	mask '^(.* use: +)[0-9.]+ ([KM]iB|bytes|seconds)$' '\1SOME'
+	END
 	cat <<-END
 	screen lxc-info -n $n
+	mask
 	lxc-attach $n echo hi
 	differs the namespace is its own already: lxc-attach -n $n -s user -- hostname
 	differs that is no variable with a value: lxc-attach -n $n -v A -- sh -c 'echo \$A'

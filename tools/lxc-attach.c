@@ -234,7 +234,7 @@ int main(int argc, char *argv[])
 		.prog = "lxc-attach",
 		.synopsis = "[OPTION]... -n NAME [-- COMMAND [ARGUMENT]...]",
 		.summary = "Runs COMMAND, or the user's shell, inside a running container.",
-		.flags = TOOL_READS_PATH | TOOL_TAKES_ARGS,
+		.flags = TOOL_READS_PATH | TOOL_TAKES_ARGS | TOOL_ONE_LOOK,
 		.option = option);
 	struct attach a = { .options = LXC_ATTACH_OPTIONS_DEFAULT };
 	auto_tool struct tool t = { 0 };

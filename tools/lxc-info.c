@@ -393,6 +393,7 @@ int main(int argc, char *argv[])
 		.prog = "lxc-info",
 		.synopsis = "[OPTION]... -n NAME",
 		.summary = "Shows the state of a container, its addresses and what it uses.",
+		.flags = TOOL_ONE_LOOK,
 		.option = option);
 	struct info i = { .raw = false };
 	auto_tool struct tool t = { 0 };

@@ -226,26 +226,35 @@ int api_get_cgroup_item(struct lxc_container *c, const char *subsys, char *retv,
 	return (int)n;
 }
 
-attr_public int lxcext_cgroup_items(struct lxc_container *c, const char *const *files, size_t n, char **values)
+attr_public int lxcext_facts(struct lxc_container *c, const char *const *names, size_t n, char **values)
 {
 	struct call k;
 	int r;
 
-	if (!files || !values || !call_begin(&k, c))
+	if (!names || !values || !call_begin(&k, c))
 		return -EINVAL;
-	r = client_cgroup_get_many(&k.target, files, n, values, &k.e);
-	return call_end(&k, r, "cannot read the cgroups of %s", k.name);
+	r = client_get_many(&k.target, names, n, values, &k.e);
+	return call_end(&k, r, "cannot read what %s uses", k.name);
 }
 
-attr_public int lxcext_running_items(struct lxc_container *c, const char *const *keys, size_t n, char **values)
+attr_public int lxcext_keep_state(struct lxc_container *c, bool keep)
 {
+	struct client_view *view = NULL, *old;
 	struct call k;
-	int r;
 
-	if (!keys || !values || !call_begin(&k, c))
+	if (!call_begin(&k, c))
 		return -EINVAL;
-	r = client_config_get_many(&k.target, keys, n, values, &k.e);
-	return call_end(&k, r, "cannot read the running configuration of %s", k.name);
+	k.target.view = NULL;
+	if (keep)
+		view = client_view_new(&k.target);
+	handle_lock(k.h);
+	old = k.h->view;
+	k.h->view = view;
+	handle_unlock(k.h);
+	client_view_free(old);
+	if (keep && !view)
+		return call_end(&k, err_no_memory(&k.e), "cannot look at the state of %s", k.name);
+	return call_end(&k, 0, NULL);
 }
 
 bool api_set_cgroup_item(struct lxc_container *c, const char *subsys, const char *value)

@@ -26,6 +26,7 @@ static void handle_free(struct handle *h)
 		return;
 	handle_set_conf(h, NULL);
 	err_free(h->error);
+	client_view_free(h->view);
 	strv_done(&h->warnings);
 	free(h->pub.name);
 	free(h->pub.configfile);

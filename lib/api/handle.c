@@ -100,6 +100,7 @@ bool call_begin(struct call *k, struct lxc_container *c)
 	k->configfile = c->configfile ? strdup(c->configfile) : NULL;
 	k->begun_ms = now_ms();
 	k->target.timeout_ms = remaining_ms(k->h, k->begun_ms);
+	k->target.view = k->h->view;
 	handle_unlock(k->h);
 	if (k->lxcpath && k->name)
 		k->dir = path_join(k->lxcpath, k->name);

@@ -31,6 +31,7 @@ struct handle {
 	struct strv warnings;
 	int timeout_ms;			/* per exchange with the monitor: as struct target */
 	uint64_t silent_ms;		/* since when the monitor does not answer; 0: it does */
+	struct client_view *view;	/* what the calls that only ask answer from; NULL: each looks itself */
 	bool close_all_fds;
 };
 

@@ -56,29 +56,61 @@ static bool read_record(const char *lxcpath, const char *name, struct instance_s
 	return false;
 }
 
-/* The same where the monitor that it names lives, and could be asked from here. It writes every change down
- * before it tells anybody, so it need not be asked. *ret_recorded (may be NULL): there is one that has not stopped. */
-static bool read_live(const struct target *t, struct instance_state *ret, bool *ret_recorded)
-{
-	bool recorded = read_record(t->lxcpath, t->name, ret);
+struct client_view {
+	bool recorded;			/* there is one that has not stopped */
+	bool live;			/* and the monitor that it names lives, and could be asked from here */
+	struct instance_state state;	/* if recorded */
+};
 
-	if (ret_recorded)
-		*ret_recorded = recorded;
-	if (!recorded)
-		return false;
-	if (proc_is_at_work(ret->monitor_pid, ret->monitor_start) && ns_is_shared(ret->monitor_pid, NS_NET) != 0)
-		return true;
-	instance_state_done(ret);
-	return false;
+static void look(const struct target *t, struct client_view *ret)
+{
+	struct instance_state *s = &ret->state;
+
+	ret->recorded = read_record(t->lxcpath, t->name, s);
+	ret->live = ret->recorded && proc_is_at_work(s->monitor_pid, s->monitor_start) &&
+		    ns_is_shared(s->monitor_pid, NS_NET) != 0;
+}
+
+static void view_done(struct client_view *v)
+{
+	if (v->recorded)
+		instance_state_done(&v->state);
+}
+#define auto_view __attribute__((cleanup(view_done)))
+
+struct client_view *client_view_new(const struct target *t)
+{
+	struct client_view *v = calloc(1, sizeof(*v));
+
+	if (v)
+		look(t, v);
+	return v;
+}
+
+void client_view_free(struct client_view *v)
+{
+	if (v)
+		view_done(v);
+	free(v);
+}
+
+/* The state where a monitor lives, NULL where none does. It writes every change down before it tells anybody, so it
+ * need not be asked. */
+static const struct instance_state *read_live(const struct target *t, struct client_view *room)
+{
+	const struct client_view *v = t->view ? t->view : room;
+
+	if (!t->view)
+		look(t, room);
+	return v->live ? &v->state : NULL;
 }
 
 bool client_is_recorded(const struct target *t)
 {
 	struct instance_state s = { 0 };
-	bool recorded = read_record(t->lxcpath, t->name, &s);
+	bool recorded = t->view ? t->view->recorded : read_record(t->lxcpath, t->name, &s);
 
-	if (recorded)
-		instance_state_done(&s);
+	instance_state_done(&s);
 	return recorded;
 }
 
@@ -177,6 +209,9 @@ int client_check_peer(const struct target *t, int fd, struct err **e)
 
 	if (r < 0)
 		return err_set(e, -r, NULL, "cannot tell who answers for container %s", t->name);
+	/* The process that was seen to live as the monitor, and is still the one that holds the socket. */
+	if (t->view && t->view->live && t->view->state.monitor_pid == peer.pid && peer.uid == geteuid())
+		return 0;
 	return client_peer_is_trusted(t->lxcpath, t->name, &peer) ? 0 :
 								    err_monitor_untrusted(e, t->name, peer.uid, peer.pid);
 }
@@ -327,19 +362,18 @@ static bool somebody_listens(const struct target *t)
 
 int client_state(const struct target *t, enum lxc_state *ret, struct err **e)
 {
-	struct instance_state s = { 0 };
+	auto_view struct client_view room = { .live = false };
+	const struct instance_state *s = read_live(t, &room);
 	struct err *mine = NULL;
 	struct reply r;
 	int rc, state;
-	bool recorded;
 
-	if (read_live(t, &s, &recorded)) {
-		*ret = (enum lxc_state)s.state;
-		instance_state_done(&s);
+	if (s) {
+		*ret = (enum lxc_state)s->state;
 		return 0;
 	}
 	/* The common case of one that is stopped. */
-	if (!recorded && !somebody_listens(t)) {
+	if (!(t->view ? t->view : &room)->recorded && !somebody_listens(t)) {
 		*ret = STATE_STOPPED;
 		return 0;
 	}
@@ -371,18 +405,14 @@ static int open_recorded_init(const struct instance_state *s)
 
 int client_init_pid(const struct target *t, pid_t *ret, struct err **e)
 {
-	struct instance_state s = { 0 };
+	auto_view struct client_view room = { .live = false };
+	const struct instance_state *s = read_live(t, &room);
 	struct reply r;
-	pid_t pid = 0;
+	pid_t pid;
 	int rc;
 
-	if (read_live(t, &s, NULL)) {
-		if (instance_alive(s.init_pid, s.init_start))
-			pid = s.init_pid;
-		instance_state_done(&s);
-	}
-	if (pid > 0) {
-		*ret = pid;
+	if (s && s->init_pid > 0 && instance_alive(s->init_pid, s->init_start)) {
+		*ret = s->init_pid;
 		return 0;
 	}
 	rc = call(t, CMD_GET_INIT_PID, 0, NULL, 0, &r, e);
@@ -412,13 +442,10 @@ static int call_fd(const struct target *t, int cmd, struct err **e)
 
 int client_init_pidfd(const struct target *t, struct err **e)
 {
-	struct instance_state s = { 0 };
-	int fd = -ESRCH;
+	auto_view struct client_view room = { .live = false };
+	const struct instance_state *s = read_live(t, &room);
+	int fd = s ? open_recorded_init(s) : -ESRCH;
 
-	if (read_live(t, &s, NULL)) {
-		fd = open_recorded_init(&s);
-		instance_state_done(&s);
-	}
 	return fd >= 0 ? fd : call_fd(t, CMD_GET_INIT_PIDFD, e);
 }
 
@@ -434,15 +461,11 @@ int client_seccomp_fd(const struct target *t, struct err **e)
 
 int client_init(const struct target *t, pid_t *ret_pid, struct err **e)
 {
-	struct instance_state s = { 0 };
-	int fd = -ESRCH;
-	pid_t pid = 0;
+	auto_view struct client_view room = { .live = false };
+	const struct instance_state *s = read_live(t, &room);
+	int fd = s ? open_recorded_init(s) : -ESRCH;
+	pid_t pid = s ? s->init_pid : 0;
 
-	if (read_live(t, &s, NULL)) {
-		fd = open_recorded_init(&s);
-		pid = s.init_pid;
-		instance_state_done(&s);
-	}
 	if (fd < 0) {
 		fd = call_fd(t, CMD_GET_INIT_PIDFD, e);
 		if (fd >= 0) {
@@ -526,8 +549,7 @@ int client_attach(const struct target *t, bool with_cgroups, struct client_attac
 	return 0;
 }
 
-static int client_many(const struct target *t, int cmd, const char *const *names, size_t n, char **values,
-		       struct err **e)
+static int ask_many(const struct target *t, const char *const *names, size_t n, char **values, struct err **e)
 {
 	auto_buf struct buf data = BUF_INIT(CMD_DATA_MAX);
 	const char *p, *end;
@@ -538,7 +560,7 @@ static int client_many(const struct target *t, int cmd, const char *const *names
 		buf_add(&data, names[i], strlen(names[i]) + 1);
 	if (!buf_ok(&data) || n > CMD_MANY_MAX)
 		return err_set(e, E2BIG, NULL, "too much is asked of the monitor at once");
-	rc = call(t, cmd, 0, data.p, data.len, &r, e);
+	rc = call(t, CMD_GET_MANY, 0, data.p, data.len, &r, e);
 	if (rc < 0)
 		return rc;
 	p = r.data;
@@ -584,17 +606,12 @@ static int tell_failure(int r, struct err **e, struct err *mine)
 	return r;
 }
 
-int client_cgroup_get_many(const struct target *t, const char *const *files, size_t n, char **values, struct err **e)
+int client_get_many(const struct target *t, const char *const *names, size_t n, char **values, struct err **e)
 {
 	struct err *mine = NULL;
-	int r = client_many(t, CMD_CGROUP_GET_MANY, files, n, values, &mine);
+	int r = ask_many(t, names, n, values, &mine);
 
-	return is_foreign(t, r, &mine) ? foreign_cgroup_get_many(t, files, n, values, e) : tell_failure(r, e, mine);
-}
-
-int client_config_get_many(const struct target *t, const char *const *keys, size_t n, char **values, struct err **e)
-{
-	return client_many(t, CMD_CONFIG_GET_MANY, keys, n, values, e);
+	return is_foreign(t, r, &mine) ? foreign_get_many(t, names, n, values, e) : tell_failure(r, e, mine);
 }
 
 int client_cgroup_path(const struct target *t, const char *controller, bool limit, char **ret, struct err **e)

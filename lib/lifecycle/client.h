@@ -26,7 +26,13 @@
 struct target {
 	const char *lxcpath, *name;	/* borrowed */
 	int timeout_ms;			/* per exchange; 0: the default (10 s); -1: none */
+	const struct client_view *view;	/* borrowed; NULL: every call looks at the state file itself */
 };
+
+/* One look at the state file of a container and at the processes that it names, for several questions. NULL when
+ * memory is out. */
+struct client_view *client_view_new(const struct target *t);
+void client_view_free(struct client_view *v);
 
 /* STATE_STOPPED (returning 0) when nothing runs. */
 int client_state(const struct target *t, enum lxc_state *ret, struct err **e);
@@ -58,10 +64,9 @@ struct client_attach {
 #define CLIENT_ATTACH_INIT { .pidfd = -EBADF, .cgroups.v2 = -EBADF }
 int client_attach(const struct target *t, bool with_cgroups, struct client_attach *ret, struct err **e);
 void client_attach_done(struct client_attach *a);
-/* Many files of the limit cgroup, or keys of the running configuration (at most CMD_MANY_MAX), at once; each of values
- * is new, or NULL where there is none. -ENOSYS: a monitor that has no such command. */
-int client_cgroup_get_many(const struct target *t, const char *const *files, size_t n, char **values, struct err **e);
-int client_config_get_many(const struct target *t, const char *const *keys, size_t n, char **values, struct err **e);
+/* Many facts at once (at most CMD_MANY_MAX), named as CMD_GET_MANY says; each of values is new, or NULL where there is
+ * none. */
+int client_get_many(const struct target *t, const char *const *names, size_t n, char **values, struct err **e);
 /* Payload (or limit) cgroup path in a controller's hierarchy; new. */
 int client_cgroup_path(const struct target *t, const char *controller, bool limit, char **ret, struct err **e);
 /* Value of a key in the running configuration; new; -ENOENT when unset or unknown. */

@@ -41,10 +41,16 @@ enum command {
 	CMD_CGROUP_ATTACH = 67,		/* pid in the pointer -> ret; the peer must own the process */
 	CMD_LAST_ERROR = 68,		/* -> text of the last refusal on this monitor */
 	CMD_ATTACH = 69,		/* 1 in the pointer: with descriptors of the cgroups -> struct attach_reply */
-	CMD_CGROUP_GET_MANY = 70,	/* file names -> their contents */
-	CMD_CONFIG_GET_MANY = 71,	/* keys -> their values in the running configuration */
+	CMD_GET_MANY = 70,		/* names (see MANY_FILE), each with a NUL -> per name an int32, -1 or the length, and
+					 * the value */
 	CMD_NOTE_SHUTDOWN = 72,		/* the peer signals init to shut down: recorded as who asked for the end */
 };
+
+/* A name of CMD_GET_MANY: one of these characters, then a file of the limit cgroup, or a key of the running
+ * configuration. With MANY_ELSE in front there is no value where the name before it has one. */
+#define MANY_FILE 'f'
+#define MANY_KEY 'k'
+#define MANY_ELSE '?'
 
 #define CMD_DATA_MAX 8192
 #define CMD_REPLY_MAX (16U << 20)

@@ -429,23 +429,20 @@ static void add_block(struct buf *out, const struct buf *b, bool there)
 		buf_add(out, b->p, (size_t)n);
 }
 
-static bool get_file(const struct monitor *m, const char *name, struct buf *b)
+static bool get_one(const struct monitor *m, const char *name, struct buf *b)
 {
 	auto_err struct err *e = NULL;
 
-	return cgroup_get(m->r->cgroups, name, b, &e) >= 0;
+	if (*name == MANY_FILE)
+		return cgroup_get(m->r->cgroups, name + 1, b, &e) >= 0;
+	return *name == MANY_KEY && key_get(m->r->conf, name + 1, b, NULL) >= 0 && b->len;
 }
 
-static bool get_item(const struct monitor *m, const char *name, struct buf *b)
-{
-	return key_get(m->r->conf, name, b, NULL) >= 0 && b->len;
-}
-
-static int get_many(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data,
-		    bool (*get)(const struct monitor *m, const char *name, struct buf *b))
+static int get_many(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
 {
 	auto_buf struct buf out = BUF_INIT(8U << 20);
 	const char *end = data + MAX(req->len, 0);
+	bool has = false;
 	unsigned n = 0;
 
 	for (const char *p = data; p < end; p += strlen(p) + 1, n++) {
@@ -453,19 +450,10 @@ static int get_many(struct monitor *m, struct client *c, const struct cmd_reques
 
 		if (!memchr(p, '\0', (size_t)(end - p)) || n == CMD_MANY_MAX)
 			return -EINVAL;
-		add_block(&out, &b, get(m, p, &b));
+		has = *p == MANY_ELSE ? !has && get_one(m, p + 1, &b) : get_one(m, p, &b);
+		add_block(&out, &b, has);
 	}
 	return buf_ok(&out) ? client_reply_data(c, 0, out.p, out.len) : -ENOMEM;
-}
-
-static int cgroup_get_many(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
-{
-	return get_many(m, c, req, data, get_file);
-}
-
-static int config_get_many(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
-{
-	return get_many(m, c, req, data, get_item);
 }
 
 static const struct {
@@ -502,8 +490,7 @@ static const struct {
 	{ CMD_CGROUP_SET, do_cgroup_set },
 	{ CMD_CGROUP_ATTACH, do_cgroup_attach },
 	{ CMD_ATTACH, do_attach },
-	{ CMD_CGROUP_GET_MANY, cgroup_get_many },
-	{ CMD_CONFIG_GET_MANY, config_get_many },
+	{ CMD_GET_MANY, get_many },
 	{ CMD_NOTE_SHUTDOWN, note_shutdown },
 };
 

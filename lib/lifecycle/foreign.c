@@ -49,15 +49,30 @@ int foreign_cgroup_set(const struct target *t, const char *file, const char *val
 	return r < 0 ? r : cgroup_set(g, file, value, e);
 }
 
-int foreign_cgroup_get_many(const struct target *t, const char *const *files, size_t n, char **values, struct err **e)
+static char *foreign_item(const struct target *t, const char *key)
+{
+	char *value;
+
+	return client_config_item(t, key, &value, NULL) == 0 ? value : NULL;
+}
+
+int foreign_get_many(const struct target *t, const char *const *names, size_t n, char **values, struct err **e)
 {
 	auto_with(cgroup_free) struct cgroups *g = NULL;
 	int r = open_cgroups(t, &g, e);
 
 	for (size_t i = 0; i < n && r == 0; i++) {
 		auto_buf struct buf b = BUF_INIT(FILE_MAX);
+		const char *name = names[i];
 
-		values[i] = cgroup_get(g, files[i], &b, NULL) == 0 ? buf_take(&b) : NULL;
+		values[i] = NULL;
+		if (*name == MANY_ELSE && i && values[i - 1])
+			continue;
+		name += *name == MANY_ELSE;
+		if (*name == MANY_FILE)
+			values[i] = cgroup_get(g, name + 1, &b, NULL) == 0 ? buf_take(&b) : NULL;
+		else if (*name == MANY_KEY)
+			values[i] = foreign_item(t, name + 1);
 	}
 	return r;
 }

@@ -10,8 +10,8 @@
 #include "base/err.h"
 #include "lifecycle/client.h"
 
-/* As client_cgroup_get, client_cgroup_set, client_cgroup_get_many and client_freeze. */
+/* As client_cgroup_get, client_cgroup_set, client_get_many and client_freeze. */
 int foreign_cgroup_get(const struct target *t, const char *file, struct buf *b, struct err **e);
 int foreign_cgroup_set(const struct target *t, const char *file, const char *value, struct err **e);
-int foreign_cgroup_get_many(const struct target *t, const char *const *files, size_t n, char **values, struct err **e);
+int foreign_get_many(const struct target *t, const char *const *names, size_t n, char **values, struct err **e);
 int foreign_freeze(const struct target *t, bool frozen, struct err **e);

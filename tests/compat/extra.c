@@ -44,6 +44,37 @@ static int has(const char *text, const char *part)
 	return 0;
 }
 
+/* Facts of the running container, what is asked else, and one look for several questions. */
+static void looks(struct lxc_container *c)
+{
+	static const char *const names[] = {
+		"klxc.net.0.type", "?klxc.net.0.link", "klxc.net.7.type", "?klxc.net.0.link", "fno.such.file", "?kno.such.key",
+		"fcgroup.procs",   "?klxc.net.0.link", "",		  "xlxc.net.0.type",
+	};
+	enum { N = sizeof(names) / sizeof(names[0]) };
+	const char *many[65] = { NULL };
+	char *v[N], *more[65];
+	int good;
+
+	good = lxcext_facts(c, names, N, v) == 0;
+	fact(good && has(v[0], "veth") && !v[2], "facts of the running configuration");
+	fact(good && !v[1] && has(v[3], "lxcbr0") && v[6] && !v[7], "what has an alternative is asked only without it");
+	fact(good && !v[4] && !v[5] && !v[8] && !v[9], "what there is not has no value");
+	for (int i = 0; good && i < N; i++)
+		free(v[i]);
+	for (int i = 0; i < 65; i++)
+		many[i] = names[0];
+	fact(lxcext_facts(c, many, 65, more) == -E2BIG, "too many facts are refused");
+
+	fact(lxcext_keep_state(c, true) == 0 && c->is_running(c), "a look is kept");
+	fact(c->init_pid(c) > 0 && lxcext_facts(c, names, 1, v) == 0, "what asks more still works");
+	free(v[0]);
+	fact(c->freeze(c) && strcmp(c->state(c), "RUNNING") == 0, "it is the look that answers");
+	fact(lxcext_keep_state(c, true) == 0 && strcmp(c->state(c), "FROZEN") == 0, "until the next");
+	fact(c->unfreeze(c) && lxcext_keep_state(c, false) == 0 && strcmp(c->state(c), "RUNNING") == 0,
+	     "and without one each call looks itself");
+}
+
 int main(int argc, char **argv)
 {
 	struct lxc_container *c;
@@ -90,7 +121,10 @@ int main(int argc, char **argv)
 	fact(lxcext_wait_ready(c, "init", 20) == -ENOTSUP && strcmp(lxcext_error_id(c), "init-not-telling") == 0,
 	     "busybox's init does not tell when it is ready");
 
-	fact(c->stop(c) && sees(c, fd, "STOPPED"), "the descriptor tells that it stopped");
+	looks(c);
+	fact(lxcext_keep_state(c, true) == 0 && c->is_running(c), "a look is kept again");
+	fact(c->stop(c) && c->is_running(c) && c->init_pid(c) < 0, "a stopped container has no init in it");
+	fact(lxcext_keep_state(c, false) == 0 && sees(c, fd, "STOPPED"), "the descriptor tells that it stopped");
 	memset(&end, 0xff, sizeof(end));
 	fact(lxcext_last_end(c, &end, sizeof(end)) == 0 && WIFSIGNALED(end.status) && WTERMSIG(end.status) == SIGKILL,
 	     "how it ended is known");

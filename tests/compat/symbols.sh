@@ -45,7 +45,6 @@ lxc_get_wait_states
 lxc_has_api_extension
 lxc_log_close
 lxc_log_init
-lxcext_cgroup_items@@LXCEXT_1
 lxcext_clear_warnings@@LXCEXT_1
 lxcext_config_where@@LXCEXT_1
 lxcext_error_id@@LXCEXT_1
@@ -65,7 +64,8 @@ lxcext_last_error@@LXCEXT_1
 lxcext_last_exit@@LXCEXT_1
 lxcext_print_error@@LXCEXT_1
 lxcext_protect_self@@LXCEXT_1
-lxcext_running_items@@LXCEXT_1
+lxcext_facts@@LXCEXT_1
+lxcext_keep_state@@LXCEXT_1
 lxcext_start_exec@@LXCEXT_1
 lxcext_start_timed@@LXCEXT_1
 lxcext_version@@LXCEXT_1

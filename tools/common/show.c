@@ -50,45 +50,40 @@ const char *show_size(uint64_t bytes, char text[SHOW_SIZE_MAX])
 	return text;
 }
 
-static const char *const prefetched_files[] = {
-	"cpuacct.usage", "cpu.stat", "memory.usage_in_bytes", "memory.stat", "memory.kmem.usage_in_bytes",
-	"blkio.throttle.io_service_bytes",
-};
-static const char *const prefetched_keys[] = {
-	"lxc.net.0.type", "lxc.net.0.veth.pair", "lxc.net.0.link", "lxc.net.1.type", "lxc.net.1.veth.pair",
-	"lxc.net.1.link", "lxc.net.2.type", "lxc.net.2.veth.pair", "lxc.net.2.link",
+/* As lxcext_facts takes them: of two files that say the same, the second where there is no first. */
+static const char *const prefetched_names[] = {
+	"fcpuacct.usage", "?fcpu.stat", "fmemory.usage_in_bytes", "fmemory.kmem.usage_in_bytes", "?fmemory.stat",
+	"fblkio.throttle.io_service_bytes", "klxc.net.0.type", "klxc.net.0.veth.pair", "klxc.net.0.link",
+	"klxc.net.1.type", "klxc.net.1.veth.pair", "klxc.net.1.link", "klxc.net.2.type", "klxc.net.2.veth.pair",
+	"klxc.net.2.link",
 };
 static struct {
 	const struct lxc_container *c;
-	char *files[ARRAY_SIZE(prefetched_files)], *keys[ARRAY_SIZE(prefetched_keys)];
-	bool has_files, has_keys;
+	char *values[ARRAY_SIZE(prefetched_names)];
 } prefetched;
 
 void stat_prefetch(struct lxc_container *c)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(prefetched.files); i++)
-		free(prefetched.files[i]);
-	for (size_t i = 0; i < ARRAY_SIZE(prefetched.keys); i++)
-		free(prefetched.keys[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(prefetched.values); i++)
+		free(prefetched.values[i]);
 	memset(&prefetched, 0, sizeof(prefetched));
-	if (!c)
-		return;
-	prefetched.c = c;
 	/* A monitor that cannot answer so is asked bit by bit. */
-	prefetched.has_files = lxcext_cgroup_items(c, prefetched_files, ARRAY_SIZE(prefetched_files),
-						   prefetched.files) == 0;
-	prefetched.has_keys = lxcext_running_items(c, prefetched_keys, ARRAY_SIZE(prefetched_keys),
-						   prefetched.keys) == 0;
+	if (c && lxcext_facts(c, prefetched_names, ARRAY_SIZE(prefetched_names), prefetched.values) == 0)
+		prefetched.c = c;
 }
 
-/* True if name was asked for; then *ret is its value, new, or NULL. */
-static bool find_prefetched(const char *name, const char *const *names, char *const *values, size_t n, char **ret)
+/* True if this was asked for; then *ret is its value, new, or NULL. */
+static bool find_prefetched(const struct lxc_container *c, char kind, const char *name, char **ret)
 {
-	for (size_t i = 0; i < n; i++)
-		if (STREQ(names[i], name)) {
-			*ret = values[i] ? strdup(values[i]) : NULL;
+	for (size_t i = 0; c == prefetched.c && i < ARRAY_SIZE(prefetched_names); i++) {
+		const char *known = prefetched_names[i];
+
+		known += *known == '?';
+		if (*known == kind && STREQ(known + 1, name)) {
+			*ret = prefetched.values[i] ? strdup(prefetched.values[i]) : NULL;
 			return true;
 		}
+	}
 	return false;
 }
 
@@ -96,18 +91,14 @@ static char *running_item(struct lxc_container *c, const char *key)
 {
 	char *value;
 
-	if (c == prefetched.c && prefetched.has_keys &&
-	    find_prefetched(key, prefetched_keys, prefetched.keys, ARRAY_SIZE(prefetched_keys), &value))
-		return value;
-	return c->get_running_config_item(c, key);
+	return find_prefetched(c, 'k', key, &value) ? value : c->get_running_config_item(c, key);
 }
 
 char *stat_cgroup_file(struct lxc_container *c, const char *file)
 {
 	char *value;
 
-	if (c == prefetched.c && prefetched.has_files &&
-	    find_prefetched(file, prefetched_files, prefetched.files, ARRAY_SIZE(prefetched_files), &value))
+	if (find_prefetched(c, 'f', file, &value))
 		return value;
 	/* The kernel makes these files up at each read: their length is not known before. Most are
 	 * small; memory.stat is the largest. */

@@ -371,6 +371,9 @@ struct lxc_container *tool_open(struct tool *t)
 		tool_close(t, c);
 		return NULL;
 	}
+	/* Without memory each call looks itself. */
+	if (t->def->flags & TOOL_ONE_LOOK)
+		(void)lxcext_keep_state(c, true);
 	if (!c->may_control(c)) {
 		/* A stranger or silence at the socket is told in full. */
 		if (strcmp(lxcext_error_id(c), "monitor-refused") != 0) {

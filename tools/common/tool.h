@@ -16,6 +16,7 @@ enum {
 	TOOL_MANY_PATHS = 1 << 1,	/* -P may be repeated */
 	TOOL_READS_PATH = 1 << 2,	/* an ordinary user must be able to read the lxcpath */
 	TOOL_TAKES_ARGS = 1 << 3,	/* has a use for arguments after the name */
+	TOOL_ONE_LOOK = 1 << 4,		/* only asks: tool_open looks at the state once for all (lxcext_keep_state) */
 };
 
 struct tool;

@@ -129,10 +129,17 @@ extern int lxcext_events_next(int fd, struct lxcext_event *ret, int timeout_ms);
 /* Asks the daemon of lxcpath to end. 0, -ECONNREFUSED when there is none, or another negative errno. */
 extern int lxcext_events_quit(const char *lxcpath);
 
-/* Many files of a running container's cgroups, or keys of its running configuration (at most 64), in one exchange with
- * its monitor. Each of values is then new (free() it), or NULL where there is none. 0, or a negative errno. */
-extern int lxcext_cgroup_items(struct lxc_container *c, const char *const *files, size_t n, char **values);
-extern int lxcext_running_items(struct lxc_container *c, const char *const *keys, size_t n, char **values);
+/* Many facts about a running container (at most 64) in one exchange with its monitor. A name is "f" and a file of its
+ * cgroups, "fmemory.stat" say, or "k" and a key of its running configuration; "?" in front of these asks only if the
+ * name before it had no value. Each of values is then new (free() it), or NULL where there is none. 0, or a negative
+ * errno. */
+extern int lxcext_facts(struct lxc_container *c, const char *const *names, size_t n, char **values);
+
+/* keep: until the same call with false, the calls on this handle that only ask (state, is_running, init_pid, get_ips,
+ * ...) answer from one look at the container that is taken now, instead of one each: a report is then of one moment.
+ * Nothing that changes the container may be called meanwhile, and no other thread may use the handle. 0, or a negative
+ * errno. */
+extern int lxcext_keep_state(struct lxc_container *c, bool keep);
 
 /* For attach(): as lxc_attach_run_command, or lxc_attach_run_shell with payload NULL, but says on stderr,
  * in the attached process, why nothing could be executed. */

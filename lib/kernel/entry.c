@@ -10,7 +10,7 @@
  * the program tries on its own, and says why not.
  *
  * Nothing is relocated yet and there is no thread data: no calls to other files, no global variables, no stack
- * protector. */
+ * protector; hence what is called is inlined without optimisation, too. tests/house/entry.sh looks at the result. */
 #include <elf.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -27,6 +27,7 @@
 #endif
 
 #define EARLY __attribute__((used, visibility("hidden"), no_stack_protector))
+#define WITHIN static inline __attribute__((always_inline))
 
 void entry_populate(const uintptr_t *sp);
 void entry_protect(const uintptr_t *sp);
@@ -58,7 +59,7 @@ __asm__(".text\n"
 	"	jmp _start\n"
 	".size program_entry, .-program_entry\n");
 
-static inline long call(long nr, long a, long b, long c, long d, long e)
+WITHIN long call(long nr, long a, long b, long c, long d, long e)
 {
 	register long r10 __asm__("r10") = d;
 	register long r8 __asm__("r8") = e;
@@ -87,7 +88,7 @@ __asm__(".text\n"
 	"	b _start\n"
 	".size program_entry, .-program_entry\n");
 
-static inline long call(long nr, long a, long b, long c, long d, long e)
+WITHIN long call(long nr, long a, long b, long c, long d, long e)
 {
 	register long x0 __asm__("x0") = a;
 	register long x1 __asm__("x1") = b;
@@ -108,7 +109,7 @@ struct beginning {
 	const uintptr_t *argv, *envp, *aux;
 };
 
-static inline struct beginning read_stack(const uintptr_t *sp)
+WITHIN struct beginning read_stack(const uintptr_t *sp)
 {
 	struct beginning b = { .argv = sp + 1, .envp = sp + 1 + *sp + 1 };
 
@@ -118,7 +119,7 @@ static inline struct beginning read_stack(const uintptr_t *sp)
 	return b;
 }
 
-static inline uintptr_t aux_value(const uintptr_t *aux, uintptr_t type)
+WITHIN uintptr_t aux_value(const uintptr_t *aux, uintptr_t type)
 {
 	while (aux[0] != AT_NULL && aux[0] != type)
 		aux += 2;
@@ -131,7 +132,7 @@ EARLY void entry_populate(const uintptr_t *sp)
 }
 
 /* The name of a program that was executed by its descriptor, as here: then this is the second time. */
-static inline int is_by_descriptor(const char *name)
+WITHIN int is_by_descriptor(const char *name)
 {
 	const char dev[] = { '/', 'd', 'e', 'v', '/', 'f', 'd', '/' };
 

@@ -83,11 +83,59 @@ static char *program_of(const char *line)
 	return *line == '/' ? strndup(line, n) : NULL;
 }
 
-static char *shell_line(const struct run *r, enum conf_hook kind, const char *hook, const struct strv *extra)
+static bool in_init(enum conf_hook kind)
+{
+	return kind == HOOK_PRE_MOUNT || kind == HOOK_MOUNT || kind == HOOK_AUTODEV || kind == HOOK_START;
+}
+
+int hooks_open(struct run *r, struct err **e)
+{
+	static const enum conf_hook hosts[] = { HOOK_PRE_MOUNT, HOOK_MOUNT, HOOK_AUTODEV };
+
+	for (size_t k = 0; k < ARRAY_SIZE(hosts) && run_is_mapped(r); k++) {
+		const struct conf_list *l = &r->conf->hooks[hosts[k]];
+
+		for (size_t i = 0; i < l->n; i++) {
+			auto_free char *program = program_of(l->v[i].value);
+			struct hook_program p = { .line = l->v[i].value, .fd = -EBADF };
+
+			/* What is wrong with it is said when it is to run: a hook before it may put it there. */
+			p.fd = program ? open(program, O_PATH | O_CLOEXEC) : -EBADF;
+			if (p.fd >= 0 && VEC_PUSH(&r->hook_programs, p) < 0) {
+				fd_close(p.fd);
+				return err_no_memory(e);
+			}
+		}
+	}
+	return 0;
+}
+
+/* The descriptor of a program that cannot be reached by its path, but may be executed; -EBADF: there is none. */
+static int opened(const struct run *r, const char *line)
+{
+	char path[64];
+
+	for (size_t i = 0; i < r->hook_programs.n; i++) {
+		const struct hook_program *p = &r->hook_programs.v[i];
+
+		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", p->fd);
+		if (p->line == line)
+			return access(path, X_OK) == 0 ? p->fd : -EBADF;
+	}
+	return -EBADF;
+}
+
+/* fd: the program's, where its path leads nowhere. */
+static char *shell_line(const struct run *r, enum conf_hook kind, const char *hook, int fd, const struct strv *extra)
 {
 	struct buf b = BUF_INIT(65536);
 
-	buf_addf(&b, "exec %s", hook);
+	if (fd >= 0) {
+		hook += strspn(hook, " \t");
+		buf_addf(&b, "exec /proc/self/fd/%d%s", fd, hook + strcspn(hook, " \t"));
+	} else {
+		buf_addf(&b, "exec %s", hook);
+	}
 	/* The name passed name_check, so that quotes cannot occur in it. */
 	if (!r->conf->hook_version.v)
 		buf_addf(&b, " '%s' 'lxc' '%s'", r->name, kinds[kind]);
@@ -163,18 +211,41 @@ int hooks_spawn(void *arg, struct spawn *s, struct buf *out, int *status, struct
 	return spawn_run(s, status, e);
 }
 
+/* What keeps a hook's program, or the shell, from running; mapped: whom that is about. */
+static int forbidden(const struct run *r, enum conf_hook kind, const char *program, struct err **e)
+{
+	auto_free char *obstacle = spawn_obstacle(program), *who = NULL;
+	uint32_t host = in_init(kind) ? idmap_to_host(&r->idmap, false, geteuid()) : UINT32_MAX;
+	const char *inside = kind == HOOK_START ? " in the container" : "";
+
+	if ((host == UINT32_MAX ? asprintf(&who, "uid %u", geteuid()) :
+				  asprintf(&who, "the container's root (uid %u of the host)", host)) < 0)
+		return err_no_memory(e);
+	return err_hook_forbidden(e, kinds[kind], program, who, obstacle ? obstacle : program, inside);
+}
+
 static int run_one(struct run *r, enum conf_hook kind, const char *hook, const struct strv *extra,
 		   char *const *envp, struct err **e)
 {
-	auto_free char *line = shell_line(r, kind, hook, extra), *program = program_of(hook);
+	auto_free char *line = NULL, *program = program_of(hook);
 	auto_buf struct buf out = BUF_INIT(OUTPUT_MAX);
 	struct spawn s = SPAWN_INIT;
-	int status = 0, rc;
+	int status = 0, fd = -EBADF, rc;
+	struct err *mine = NULL;
 
+	if (program && access(program, X_OK) < 0) {
+		rc = errno;
+		fd = rc == EACCES ? opened(r, hook) : -EBADF;
+		if (fd < 0 && rc == EACCES)
+			return forbidden(r, kind, program, e);
+		if (fd < 0)
+			return err_hook_missing(e, kinds[kind], program);
+		s.keep = &fd;
+		s.n_keep = 1;
+	}
+	line = shell_line(r, kind, hook, fd, extra);
 	if (!line)
 		return err_no_memory(e);
-	if (program && access(program, X_OK) < 0)
-		return err_hook_missing(e, kinds[kind], program);
 	char *const argv[] = { (char *)"sh", (char *)"-c", line, NULL };
 
 	s.path = "/bin/sh";
@@ -182,7 +253,12 @@ static int run_one(struct run *r, enum conf_hook kind, const char *hook, const s
 	s.envp = envp;
 	s.new_session = true;
 	log_info(&r->log, "running %s hook: %s", kinds[kind], line);
-	rc = hooks_spawn(r, &s, &out, &status, e);
+	rc = hooks_spawn(r, &s, &out, &status, &mine);
+	if (rc == -EACCES) {
+		err_free(mine);
+		return forbidden(r, kind, s.path, e);
+	}
+	err_move(e, mine);
 	if (out.len)
 		log_debug(&r->log, "%s hook said: %s", kinds[kind], buf_str(&out));
 	if (rc == -ETIMEDOUT)
@@ -197,12 +273,11 @@ int hooks_run(struct run *r, enum conf_hook kind, const struct strv *extra, cons
 {
 	const struct conf_list *l = &r->conf->hooks[kind];
 	auto_strv struct strv env = { 0 };
-	bool child = kind == HOOK_PRE_MOUNT || kind == HOOK_MOUNT || kind == HOOK_AUTODEV || kind == HOOK_START;
 	int rc;
 
 	if (!l->n)
 		return 0;
-	rc = hooks_environment(r, child, &env, e);
+	rc = hooks_environment(r, in_init(kind), &env, e);
 	if (rc == 0 && more_env && strv_copy(&env, more_env) < 0)
 		rc = err_no_memory(e);
 	if (rc == 0 && r->conf->hook_version.v &&

@@ -45,6 +45,9 @@ void run_close_fds(struct run *r)
 		fd_replace(&r->node_fd[i], -EBADF);
 	for (size_t i = 0; i < r->mounts.n; i++)
 		fd_replace(&r->mounts.v[i].mount_fd, -EBADF);
+	for (size_t i = 0; i < r->hook_programs.n; i++)
+		fd_close(r->hook_programs.v[i].fd);
+	VEC_DONE(&r->hook_programs);
 	pty_close(&r->console);
 	for (int i = 0; i < TTY_MAX; i++)
 		pty_close(&r->ttys[i]);

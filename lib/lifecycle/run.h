@@ -40,6 +40,15 @@ struct mount_entries {
 	VEC(struct mount_entry);
 };
 
+/* The program of a hook that runs as the container's root, opened by who may enter its directories. */
+struct hook_program {
+	const char *line;		/* borrowed from conf */
+	int fd;
+};
+struct hook_programs {
+	VEC(struct hook_program);
+};
+
 #define TTY_MAX 32
 
 struct run {
@@ -68,6 +77,7 @@ struct run {
 	struct lsm *lsm;
 	struct seccomp_program seccomp;
 	struct mount_entries mounts;
+	struct hook_programs hook_programs; /* mapped: see hooks_open */
 	uint64_t caps_drop;		/* bits of the bounding set to drop */
 	bool autodev;
 	unsigned tty_count, pty_max;

@@ -223,6 +223,8 @@ int start_prepare_mounts(struct run *r, struct err **e)
 	if (run_is_mapped(r) && r->autodev)
 		rc = dev_prepare_nodes(r, e);
 	if (rc == 0)
+		rc = hooks_open(r, e);
+	if (rc == 0)
 		rc = mount_entries_make_dirs(r, e);
 	if (rc < 0 || !r->early_mounts || !(r->all_flags & CLONE_NEWNS))
 		return rc;
@@ -252,6 +254,8 @@ static void keep_init_fds(struct run *r, int seq_fd)
 		keep[n++] = single[i];
 	for (size_t i = 0; i < ARRAY_SIZE(r->node_fd); i++)
 		keep[n++] = r->node_fd[i];
+	for (size_t i = 0; i < r->hook_programs.n && n < ARRAY_SIZE(keep); i++)
+		keep[n++] = r->hook_programs.v[i].fd;
 	for (size_t i = 0; i < r->mounts.n && n < ARRAY_SIZE(keep); i++)
 		keep[n++] = r->mounts.v[i].mount_fd;
 	for (size_t i = 0; i < n; i++)

@@ -57,6 +57,10 @@ int init_become_root(struct run *r, struct err **e)
 	uid_t uid = idmap_to_host(&r->idmap, false, 0) != UINT32_MAX ? 0 : (uid_t)r->conf->init_uid.v;
 	gid_t gid = idmap_to_host(&r->idmap, true, 0) != UINT32_MAX ? 0 : (gid_t)r->conf->init_gid.v;
 
+	if (idmap_to_host(&r->idmap, false, uid) == UINT32_MAX)
+		return err_id_not_mapped(e, "lxc.init.uid", uid);
+	if (idmap_to_host(&r->idmap, true, gid) == UINT32_MAX)
+		return err_id_not_mapped(e, "lxc.init.gid", gid);
 	if (setgroups(0, NULL) < 0 && errno != EPERM)
 		return err_set(e, errno, NULL, "cannot drop supplementary groups");
 	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)

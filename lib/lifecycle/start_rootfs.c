@@ -21,6 +21,7 @@
 #include "kernel/caps.h"
 #include "kernel/mount.h"
 #include "kernel/openat.h"
+#include "kernel/spawn.h"
 #include "lifecycle/hooks.h"
 #include "lifecycle/init_check.h"
 #include "lifecycle/mount_entry.h"
@@ -51,6 +52,14 @@ int init_prepare_mounts(struct run *r, struct err **e)
 	return start_prepare_mounts(r, e);
 }
 
+static int mount_point_error(const struct run *r, const char *where, int num, struct err **e)
+{
+	auto_free char *obstacle = num == EACCES && run_is_mapped(r) ? spawn_obstacle(where) : NULL;
+
+	return obstacle ? err_rootfs_mount_forbidden(e, where, obstacle, idmap_to_host(&r->idmap, false, geteuid())) :
+			  err_rootfs_mount_missing(e, where);
+}
+
 int init_mount_root(struct run *r, struct err **e)
 {
 	const char *where = r->conf->rootfs_mount.v;
@@ -78,7 +87,7 @@ int init_mount_root(struct run *r, struct err **e)
 		return rc;
 	target = open(where, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (target < 0)
-		return err_at(e, err_rootfs_mount_missing(e, where), r->conf->rootfs_mount.at);
+		return err_at(e, mount_point_error(r, where, errno, e), r->conf->rootfs_mount.at);
 	return mount_attach(r->root_fd, target, e);
 }
 

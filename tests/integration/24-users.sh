@@ -179,6 +179,13 @@ is "$(cat /home/alice/hooked)" "$n-h
 $n-r" "... and her hooks ran both times"
 succeeds "... goes" as alice lxc-destroy -n "$n-r"
 as alice sh -c "sed -i /hook.clone/d $home/$n/config; rm -f /home/alice/hooked"
+# Also one that the container's root runs, from a home that he may not enter.
+as alice sh -c 'printf "#!/bin/sh\necho \"\$3 \$(id -u)\" >\$LXC_ROOTFS_MOUNT/tmp/hooked\n" >hook; chmod 755 hook'
+as alice sh -c "echo 'lxc.hook.mount = /home/alice/hook' >>$home/$n/config"
+succeeds "a mount hook in her home" as alice lxc-start -n "$n"
+is "$(as alice lxc-attach -n "$n" -- cat /tmp/hooked)" "mount 0" "... runs as the container's root"
+as alice lxc-stop -n "$n" -k
+as alice sh -c "sed -i /hook.mount/d $home/$n/config; rm hook"
 
 # What bob says in a configuration is not done as alice.
 as bob mkdir -p "$bob_dir/$n"

@@ -175,6 +175,68 @@ check_failures() {
 	like "$err" 'signal 9' "and the signal is named"
 }
 
+# A mapped container's root is nobody on the host: what of a hook he can reach, and what is said where he cannot.
+check_reach() {
+	mkdir -m 700 "$t/private"
+	printf '#!/bin/sh\necho "$* $(cat /proc/self/uid_map)" >%s/calls/reached\n' "$t" >"$t/private/hook"
+	chmod 755 "$t/private/hook"
+	for kind in pre-mount mount autodev; do
+		rm -f "$t/calls/reached"
+		echo "lxc.hook.$kind =  $t/private/hook a  'b c'" | write
+		succeeds "$mode: a $kind hook in a directory that its root may not enter" lxc-start -n "$n"
+		like "$(cat "$t/calls/reached")" "^a b c $n lxc $kind +0 +$base +65536\$" "... ran as that root, with its arguments"
+		pid=$(lxc-info -n "$n" -p -H)
+		unlike "$(ls -l "/proc/$pid/fd")" private "... and nothing of it is left in init"
+		lxc-stop -n "$n" -k
+		chmod 700 "$t/private/hook"
+		fails 1 "$mode: a $kind hook that its root may not execute" lxc-start -n "$n"
+		like "$err" "$kind hook: the container's root \(uid $base of the host\) may not run $t/private/hook: it has no x permission on $t/private" \
+			"... is refused with the reason"
+		like "$err" "chmod o\+x $t/private.*pre-start" "... and the ways out"
+		chmod 755 "$t/private/hook"
+	done
+	for kind in pre-start start-host post-stop; do
+		echo "lxc.hook.$kind = $t/private/hook" | write
+		rm -f "$t/calls/reached"
+		succeeds "$mode: a $kind hook there" lxc-start -n "$n"
+		lxc-stop -n "$n" -k
+		ok "... is the host's" eventually 10 grep -q 'lxc .* 0 .* 4294967295$' "$t/calls/reached"
+	done
+	printf '#!/bin/sh\n' >"$root/inner"
+	chmod 755 "$root/inner"
+	echo 'lxc.hook.start = /inner' | write
+	succeeds "$mode: a start hook" lxc-start -n "$n"
+	lxc-stop -n "$n" -k
+	chown 0:0 "$root/inner"
+	chmod 700 "$root/inner"
+	fails 1 "$mode: a start hook of an id that is not mapped" lxc-start -n "$n"
+	like "$err" "start hook: .*uid $base of the host\) may not run /inner in the container: it has no x permission on /inner" \
+		"... is refused with the reason"
+	rm "$root/inner"
+
+	# Not even the host's root directory: then there is no shell either, nor a place to mount on.
+	mkdir "$t/newroot"
+	mount -t tmpfs -o mode=0700 tmpfs "$t/newroot"
+	mkdir "$t/newroot/old"
+	for dir in /*; do
+		if [ -L "$dir" ]; then
+			cp -a "$dir" "$t/newroot/"
+		elif [ -d "$dir" ]; then
+			mkdir "$t/newroot$dir"
+			mount --rbind "$dir" "$t/newroot$dir"
+		fi
+	done
+	closed="cd $t/newroot && pivot_root . old && cd / && umount -l old && exec lxc-start -n $n"
+	echo 'lxc.hook.pre-mount = true' | write
+	fails 1 "$mode: below a / that nobody may enter" unshare -m sh -c "$closed"
+	like "$err" 'pre-mount hook: .*may not run /bin/sh: it has no x permission on /$' "... a hook is refused with the reason"
+	: | write
+	fails 1 "$mode: without a hook" unshare -m sh -c "$closed"
+	like "$err" "where the root is mounted during the start, cannot be reached by the container's root \(uid $base of the host\): it has no x permission on /$" \
+		"... the mount point is named"
+	umount -R "$t/newroot"
+}
+
 for mode in root mapped; do
 	printf 'lxc.net.0.type = empty\n' >"$t/base.conf"
 	[ "$mode" = root ] || printf '%s\n' "lxc.include = $TIFFIN_INST/share/lxc/config/userns.conf" "lxc.idmap = u 0 $base 65536" \
@@ -186,6 +248,7 @@ for mode in root mapped; do
 	check_version 1
 	check_failures
 	check_reboot
+	[ "$mode" = root ] || check_reach
 	cp "$scratch/first" "$config"
 	succeeds "$mode: and destroyed" lxc-destroy -n "$n"
 done

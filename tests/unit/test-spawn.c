@@ -187,9 +187,33 @@ static void a_missing_interpreter_is_told_from_a_missing_file(void **state)
 	s.path = path;
 	s.argv = argv;
 	assert_int_equal(spawn_check(&s, &e), -EACCES);
+	assert_err_id(e, "program-forbidden");
 	assert_int_equal(chmod(path, 0755), 0);
 	assert_int_equal(spawn_check(&s, &e), -ENOENT);
 	assert_err_id(e, "program-interpreter-missing");
+	unit_tmpdir_free(dir);
+}
+
+static void what_is_in_the_way_is_named(void **state)
+{
+	auto_free char *path = NULL, *of_file = NULL, *of_dir = NULL, *none = NULL;
+	char *dir = unit_tmpdir();
+
+	unit_write(dir, "script", "");
+	assert_true(asprintf(&path, "%s/script", dir) > 0);
+	of_file = spawn_obstacle(path);
+	assert_string_equal(of_file, path);
+	assert_int_equal(chmod(path, 0755), 0);
+	none = spawn_obstacle(path);
+	assert_null(none);
+	assert_null(spawn_obstacle(""));
+	/* Root of the host enters every directory. */
+	if (geteuid() != 0) {
+		assert_int_equal(chmod(dir, 0600), 0);
+		of_dir = spawn_obstacle(path);
+		assert_string_equal(of_dir, dir);
+		assert_int_equal(chmod(dir, 0700), 0);
+	}
 	unit_tmpdir_free(dir);
 }
 
@@ -287,6 +311,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_killing_signal_is_named),
 	cmocka_unit_test(a_missing_program_is_named_with_its_package),
 	cmocka_unit_test(a_missing_interpreter_is_told_from_a_missing_file),
+	cmocka_unit_test(what_is_in_the_way_is_named),
 	cmocka_unit_test(the_time_limit_kills),
 	cmocka_unit_test(a_daemon_that_keeps_the_pipe_does_not_hang_us),
 	cmocka_unit_test(start_gives_pid_and_pidfd),

@@ -39,7 +39,12 @@ ar rcs "$work/lib.a" "$work"/obj/*.o
 
 status=0
 for target; do
-	compile -fsanitize=fuzzer "$top/tests/fuzz/fuzz-$target.c" "$work/lib.a" -lseccomp -lcap -luuid \
+	more=
+	# What reads archives is in a program of its own.
+	[ "$target" != archive ] || more="$top/tools/libexec/archive_policy.c $top/tools/libexec/archive_stream.c
+		$top/tools/libexec/archive_unpack.c -larchive -lzstd -lcrypto"
+	# shellcheck disable=SC2086 # several words
+	compile -fsanitize=fuzzer "$top/tests/fuzz/fuzz-$target.c" $more "$work/lib.a" -lseccomp -lcap -luuid \
 		-o "$work/fuzz-$target"
 	mkdir -p "$work/corpus-$target"
 	dict=$top/tests/fuzz/$target.dict

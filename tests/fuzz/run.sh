@@ -39,10 +39,13 @@ ar rcs "$work/lib.a" "$work"/obj/*.o
 
 status=0
 for target; do
-	more=
+	more='' longest=4096
 	# What reads archives is in a program of its own.
-	[ "$target" != archive ] || more="$top/tools/libexec/archive_policy.c $top/tools/libexec/archive_stream.c
-		$top/tools/libexec/archive_unpack.c -larchive -lzstd -lcrypto"
+	if [ "$target" = archive ]; then
+		longest=16384
+		more="$top/tools/libexec/archive_policy.c $top/tools/libexec/archive_stream.c
+			$top/tools/libexec/archive_unpack.c -larchive -lzstd -lcrypto"
+	fi
 	# shellcheck disable=SC2086 # several words
 	compile -fsanitize=fuzzer "$top/tests/fuzz/fuzz-$target.c" $more "$work/lib.a" -lseccomp -lcap -luuid \
 		-o "$work/fuzz-$target"
@@ -50,7 +53,7 @@ for target; do
 	dict=$top/tests/fuzz/$target.dict
 	[ -e "$dict" ] || dict=
 	echo "fuzz-$target: $seconds s"
-	"$work/fuzz-$target" -max_total_time="$seconds" -max_len=4096 ${dict:+-dict="$dict"} \
+	"$work/fuzz-$target" -max_total_time="$seconds" -max_len="$longest" ${dict:+-dict="$dict"} \
 		-artifact_prefix="$work/finding-$target-" "$work/corpus-$target" "$top/tests/fuzz/corpus/$target" \
 		>"$work/$target.log" 2>&1 || { status=1; tail -30 "$work/$target.log"; }
 	grep '^Done ' "$work/$target.log" || :

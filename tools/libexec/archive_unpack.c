@@ -31,6 +31,7 @@
 #include "storage/identity.h"
 
 #define NAME_BYTES 255
+#define PATH_PIECE 3072			/* of a path that may be longer than the kernel takes at once */
 
 struct level {
 	int fd;
@@ -419,30 +420,44 @@ static int make_symlink(struct unpack *u, struct archive_entry *entry, int dir, 
 	return set_by_name(u, entry, dir, name, e);
 }
 
-/* The first name of the file: below the root of the same tree, and reached without any link. */
-static int make_link(struct unpack *u, struct archive_entry *entry, int dir, const char *name, struct err **e)
+/* The directory of a name that there is, "a/b" of the tree: below its root, reached without any link, however long. */
+static int open_beneath(int root, const char *path, size_t len)
 {
 	struct open_how how = {
-		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+		.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
 	};
-	const char *rest = str_after(archive_entry_hardlink(entry), u->prefix);
-	auto_free char *path = NULL;
+	auto_close int at = (int)syscall(SYS_openat2, root, ".", &how, sizeof(how));
+
+	while (at >= 0 && len) {
+		size_t n = MIN(len, (size_t)PATH_PIECE);
+		char piece[PATH_PIECE + 1];
+
+		while (n < len && n && path[n] != '/')
+			n--;
+		memcpy(piece, path, n);
+		piece[n] = '\0';
+		/* An empty one, of a name that is too long, is not found. */
+		fd_replace(&at, (int)syscall(SYS_openat2, at, piece, &how, sizeof(how)));
+		path += MIN(n + 1, len);
+		len -= MIN(n + 1, len);
+	}
+	return take_fd(&at);
+}
+
+/* The first name of the file. */
+static int make_link(struct unpack *u, struct archive_entry *entry, int dir, const char *name, struct err **e)
+{
+	const char *rest = str_after(archive_entry_hardlink(entry), u->prefix), *base;
 	auto_close int parent = -EBADF;
 	struct stat st;
-	char *base;
 
 	if (!rest || *rest != '/' || !rest[1] || path_has_dotdot(rest + 1))
 		return hostile(entry, "is a hard link that leads elsewhere", e);
-	path = strdup(rest + 1);
-	if (!path)
-		return err_no_memory(e);
-	base = strrchr(path, '/');
-	if (base)
-		*base++ = '\0';
-	parent = (int)syscall(SYS_openat2, u->v[0].fd, base ? path : ".", &how, sizeof(how));
-	if (!base)
-		base = path;
+	rest++;
+	base = strrchr(rest, '/');
+	parent = open_beneath(u->v[0].fd, rest, base ? (size_t)(base - rest) : 0);
+	base = base ? base + 1 : rest;
 	if (parent < 0 || !*base || fstatat(parent, base, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
 		return hostile(entry, "is a hard link to something that is not there", e);
 	if (linkat(parent, base, dir, name, 0) < 0)

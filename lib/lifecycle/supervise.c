@@ -4,262 +4,34 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/io.h"
-#include "base/paths.h"
-#include "base/str.h"
-#include "base/table.h"
-#include "cgroup/scope.h"
-#include "config/reader.h"
 #include "kernel/memory.h"
 #include "kernel/proc.h"
 #include "kernel/signal.h"
-#include "kernel/socket.h"
 #include "kernel/tty.h"
 #include "lifecycle/adopt.h"
-#include "lifecycle/client.h"
 #include "lifecycle/command.h"
-#include "lifecycle/instance.h"
-#include "lifecycle/launch_head.h"
-#include "lifecycle/monitor.h"
 #include "lifecycle/plan.h"
 #include "lifecycle/restore.h"
 #include "lifecycle/start.h"
 #include "lifecycle/stop.h"
+#include "lifecycle/supervise_parts.h"
 
 #undef LOG_CATEGORY
 #define LOG_CATEGORY "supervise"
 #define PROGRAM "lxc-supervise"
-#define LAUNCH_MAX (16U << 20)
-#define EXIT_INTERNAL 1
-#define LOCK_TRIES 200
-#define LOCK_STEP_MS 10
 #define OLD_STACK 65536	/* what planning may have touched of it */
-
-struct supervisor {
-	struct launch_head head;
-	struct monitor m;
-	char *text;		/* the launch memfd */
-	const char *body;	/* the configuration in it */
-	size_t body_len;
-	int status_fd;
-	int log_fd;		/* the caller's log file; -EBADF: none */
-	sigset_t mask;		/* signals that arrive through the loop */
-	char *old_stack;	/* that of the process that made this one, down from here; NULL: it is ours */
-};
-
-/* One packet to the client: a tag, a number, a payload. */
-static void tell(struct supervisor *s, char tag, int number, const void *p, size_t n)
-{
-	char packet[1 + sizeof(int) + ERR_FRAME_MAX];
-
-	if (s->status_fd < 0)
-		return;
-	n = MIN(n, (size_t)ERR_FRAME_MAX);
-	packet[0] = tag;
-	memcpy(packet + 1, &number, sizeof(number));
-	if (n)
-		memcpy(packet + 1 + sizeof(number), p, n);
-	(void)!send(s->status_fd, packet, 1 + sizeof(number) + n, MSG_NOSIGNAL);
-}
-
-static void tell_text(struct supervisor *s, const char *text, size_t n)
-{
-	for (size_t at = 0; at < n; at += ERR_FRAME_MAX)
-		tell(s, STATUS_TEXT, 0, text + at, MIN(n - at, (size_t)ERR_FRAME_MAX));
-}
-
-static void on_warning(void *arg, const char *text)
-{
-	struct supervisor *s = arg;
-
-	if (s->status_fd >= 0)
-		tell(s, STATUS_WARNING, 0, text, strlen(text));
-	else if (!s->head.quiet)
-		(void)fprintf(stderr, "%s: warning: %s\n", s->head.prog ? s->head.prog : "lxc-start", text);
-}
-
-/* The end of a start that did not work: to the client, or to the terminal we are on. */
-static int report(struct supervisor *s, struct err *e, int error_num)
-{
-	char frame[ERR_FRAME_MAX];
-
-	err_wrap(&e, -1, "cannot start %s", s->head.name);
-	if (s->status_fd >= 0)
-		tell(s, STATUS_ERROR, error_num, frame, err_pack(e->cause ? e->cause : e, frame));
-	else if (!s->head.quiet)
-		err_print(stderr, s->head.prog ? s->head.prog : "lxc-start", e, false);
-	err_free(e);
-	loop_remove(s->m.client_source);
-	s->m.client_source = NULL;
-	fd_replace(&s->status_fd, -EBADF);
-	return EXIT_INTERNAL;
-}
-
-static int read_launch(struct supervisor *s, struct err **e)
-{
-	size_t len;
-	int r;
-
-	if (lseek(SUPERVISE_LAUNCH_FD, 0, SEEK_SET) < 0)
-		return err_set(e, errno, NULL, "this program is started by the lxc tools, not by hand");
-	r = io_read_fd(SUPERVISE_LAUNCH_FD, LAUNCH_MAX, &s->text, &len);
-	(void)close(SUPERVISE_LAUNCH_FD);
-	if (r < 0)
-		return err_set(e, -r, NULL, "cannot read the launch data");
-	r = launch_head_read(s->text, len, &s->head, &s->body, e);
-	if (r < 0)
-		return r;
-	s->body_len = len - (size_t)(s->body - s->text);
-	if (s->head.status) {
-		s->status_fd = SUPERVISE_STATUS_FD;
-		(void)fcntl(s->status_fd, F_SETFD, FD_CLOEXEC);
-	}
-	if (s->head.log_level != LOG_NOTSET) {
-		s->log_fd = fcntl(SUPERVISE_LOG_FD, F_DUPFD_CLOEXEC, 10);
-		(void)close(SUPERVISE_LOG_FD);
-	}
-	/* A daemon holds nothing of its starter's open. */
-	if (!s->head.foreground || s->head.close_fds)
-		(void)proc_close_fds(SUPERVISE_STATUS_FD, (const int[]){ s->status_fd, s->log_fd }, 2);
-	return 0;
-}
-
-/* Signals that the monitor handles arrive through its loop; the rest keep their default. */
-static void block_signals(sigset_t *mask)
-{
-	static const int fatal[] = { SIGBUS, SIGILL, SIGSEGV, SIGFPE, SIGABRT, SIGTRAP, SIGSYS };
-
-	(void)sigfillset(mask);
-	for (size_t i = 0; i < ARRAY_SIZE(fatal); i++)
-		(void)sigdelset(mask, fatal[i]);
-	(void)sigprocmask(SIG_SETMASK, mask, NULL);
-}
-
-/* lxc.log.syslog: the facility that this program's messages go to. */
-static void open_syslog(const struct conf *conf)
-{
-	static const struct name_value facilities[] = {
-		{ "daemon", LOG_DAEMON }, { "local0", LOG_LOCAL0 }, { "local1", LOG_LOCAL1 },
-		{ "local2", LOG_LOCAL2 }, { "local3", LOG_LOCAL3 }, { "local4", LOG_LOCAL4 },
-		{ "local5", LOG_LOCAL5 }, { "local6", LOG_LOCAL6 }, { "local7", LOG_LOCAL7 },
-	};
-	const struct name_value *f = conf->log_syslog.v ? table_by_nocase(facilities, conf->log_syslog.v) : NULL;
-
-	if (f)
-		openlog("lxc", LOG_PID, (int)f->value);
-}
-
-/* Before the plan, which goes by the cgroups that can be used. Without a scope the plan says what that means. */
-static void ask_for_scope(struct supervisor *s, const struct conf *conf)
-{
-	auto_err struct err *e = NULL;
-
-	if (!conf->cgroup_relative.v && scope_enter(s->head.name, &e) < 0) {
-		auto_free char *line = err_line(e);
-
-		on_warning(s, line ? line : "systemd gives no scope");
-	}
-}
-
-/* A fresh run from the launch data: for the start, and again for every reboot. */
-static int new_run(struct supervisor *s, struct err **e)
-{
-	struct conf *conf = NULL;
-	int r = conf_undump(&conf, s->body, s->body_len, NULL, e);
-	struct run *run;
-
-	if (r < 0)
-		return r;
-	if (str_set(&conf->name, s->head.name) < 0 || str_set(&conf->lxcpath, s->head.lxcpath) < 0) {
-		conf_free(conf);
-		return err_no_memory(e);
-	}
-	run = run_new(conf);
-	if (!run) {
-		conf_free(conf);
-		return err_no_memory(e);
-	}
-	run->foreground = s->head.foreground;
-	run->application = s->head.application;
-	run->close_fds = s->head.close_fds;
-	run->quiet = s->head.quiet;
-	run->timed = s->head.timed;
-	run->wait = monitor_wait;
-	run->monitor = &s->m;
-	run->log.sink = on_warning;
-	run->log.sink_arg = s;
-	if (s->log_fd >= 0) {
-		run->log.fd = fcntl(s->log_fd, F_DUPFD_CLOEXEC, 10);
-		run->log.level = s->head.log_level;
-	}
-	s->m.r = run;
-	if (strv_copy(&run->argv, &s->head.argv) < 0 || str_set(&run->pidfile, s->head.pidfile) < 0 ||
-	    str_set(&run->log.prefix, s->head.prog ? s->head.prog : "lxc-start") < 0)
-		return err_no_memory(e);
-	open_syslog(conf);
-	ask_for_scope(s, conf);
-	return plan_make(run, e);
-}
-
-static int open_application_init(struct run *r, struct err **e)
-{
-	static const char *const names[] = { PATH_SBIN "/init.lxc.static", PATH_SBIN "/init.lxc" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (access(names[i], X_OK) < 0)
-			continue;
-		r->exe_fd = proc_safe_exe(names[i], e);
-		return MIN(r->exe_fd, 0);
-	}
-	return err_supervisor_missing(e, names[0]);
-}
-
-/* Nothing of the caller: its descriptors, directory, session, keyring, umask. */
-static int detach(struct supervisor *s, struct err **e)
-{
-	auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (null < 0)
-		return err_set(e, errno, NULL, "cannot open /dev/null");
-	for (int i = 0; i < 3; i++)
-		if (dup2(null, i) < 0)
-			return err_set(e, errno, NULL, "cannot redirect stdio");
-	(void)setsid();
-	return 0;
-}
-
-static int write_pidfile(struct run *r, struct err **e)
-{
-	auto_close int fd = -EBADF;
-	char text[16];
-
-	if (!r->pidfile)
-		return 0;
-	(void)unlink(r->pidfile);
-	fd = open(r->pidfile, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return err_pidfile_unwritable(e, r->pidfile);
-	(void)snprintf(text, sizeof(text), "%d", getpid());
-	return io_write_all(fd, text, strlen(text)) < 0 ? err_pidfile_unwritable(e, r->pidfile) : 0;
-}
 
 static int on_init_end(struct loop *l, struct source *src, uint32_t events, void *arg)
 {
@@ -322,51 +94,6 @@ static int on_client_gone(struct loop *l, struct source *src, uint32_t events, v
 	return 0;
 }
 
-/* Somebody runs already: known before anything is made. */
-static int check_free(struct run *r, struct err **e)
-{
-	char address[108];
-	auto_close int fd = -EBADF;
-	pid_t pid;
-
-	command_address(r->lxcpath, r->name, address);
-	fd = socket_connect_abstract(address, SOCK_STREAM, 2000);
-	if (fd >= 0)
-		return host_socket_holder(r, fd, e);
-	return client_monitor_elsewhere(r->lxcpath, r->name, &pid) ? err_monitor_elsewhere(e, r->name, pid) : 0;
-}
-
-/* Before anything is made the state file says so: whoever comes after a kill at any instant finds what
- * to clean up. The lock on its directory lasts as long as a monitor lives, through its fork. */
-static int announce(struct supervisor *s, struct err **e)
-{
-	struct run *r = s->m.r;
-	int rc = check_free(r, e);
-
-	if (rc < 0)
-		return rc;
-	rc = instance_dir(r->rundir, r->lxcpath, r->name, true, e);
-	if (rc < 0)
-		return rc == -ENOENT ? err_set(e, ENOENT, NULL, "the run directory %s does not exist", r->rundir) : rc;
-	s->m.instance_fd = rc;
-	for (int i = 0; flock(s->m.instance_fd, LOCK_EX | LOCK_NB) < 0; i++) {
-		/* One that is ending goes within moments. */
-		if (errno != EWOULDBLOCK || i == LOCK_TRIES) {
-			fd_replace(&s->m.instance_fd, -EBADF);
-			return err_already_running(e, r->name, r->lxcpath);
-		}
-		(void)poll(NULL, 0, LOCK_STEP_MS);
-	}
-	rc = check_free(r, e);
-	if (rc < 0) {
-		fd_replace(&s->m.instance_fd, -EBADF);
-		return rc;
-	}
-	r->state = STATE_STARTING;
-	rc = instance_write_config(s->m.instance_fd, s->text, (size_t)(s->body - s->text) + s->body_len, e);
-	return rc < 0 ? rc : monitor_save(r, e);
-}
-
 static int make_loop(struct supervisor *s, struct err **e)
 {
 	int rc = loop_new(&s->m.loop, e);
@@ -376,16 +103,6 @@ static int make_loop(struct supervisor *s, struct err **e)
 	if (rc == 0 && s->status_fd >= 0)
 		rc = loop_add(s->m.loop, s->status_fd, false, EPOLLRDHUP, on_client_gone, &s->m, &s->m.client_source, e);
 	return rc;
-}
-
-static int enter_monitor_namespace(struct run *r, struct err **e)
-{
-	if (!r->conf->monitor_unshare.v)
-		return 0;
-	if (unshare(CLONE_NEWNS) < 0 || mount("", "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
-		return err_at(e, err_set(e, errno, NULL, "the monitor's mount namespace cannot be made"),
-			      r->conf->monitor_unshare.at);
-	return 0;
 }
 
 /* What the start has touched is hardly needed while the container runs. */
@@ -413,8 +130,8 @@ static int stay(struct supervisor *s, struct err **e)
 	loop_remove(m->client_source);
 	m->client_source = NULL;
 	if (r->timing)
-		tell_text(s, r->timing, strlen(r->timing));
-	tell(s, STATUS_RUNNING, 0, NULL, 0);
+		supervise_tell_text(s, r->timing, strlen(r->timing));
+	supervise_tell(s, STATUS_RUNNING, 0, NULL, 0);
 	if (!s->head.foreground)
 		fd_replace(&s->status_fd, -EBADF);
 	r->log.sink = NULL;
@@ -454,7 +171,7 @@ static bool live(struct supervisor *s, int *ret)
 		explain_death(r, rc, &e);
 		stop_failed_start(&s->m, e);
 		status = r->exit_status;
-		*ret = report(s, e, status > 0 ? status : 1);
+		*ret = supervise_report(s, e, status > 0 ? status : 1);
 		return false;
 	}
 	rc = stay(s, &e);
@@ -464,7 +181,7 @@ static bool live(struct supervisor *s, int *ret)
 	if (rc < 0) {
 		if (!e)
 			(void)err_set(&e, -rc, NULL, "the monitor cannot go on");
-		*ret = report(s, e, 1);
+		*ret = supervise_report(s, e, 1);
 		return false;
 	}
 	*ret = r->exit_status;
@@ -477,13 +194,13 @@ static int reboot(struct supervisor *s)
 	int listen_fd = take_fd(&old->listen_fd), rc;
 	struct err *e = NULL;
 
-	rc = new_run(s, &e);
+	rc = supervise_new_run(s, &e);
 	s->m.r->listen_fd = listen_fd;
 	s->m.ending = s->m.cancelled = false;
 	if (s->m.r != old)
 		run_free(old);
 	if (rc == 0 && s->head.application)
-		rc = open_application_init(s->m.r, &e);
+		rc = supervise_open_init(s->m.r, &e);
 	if (rc < 0) {
 		stop_failed_start(&s->m, e);
 		err_free(e);
@@ -507,36 +224,10 @@ static int supervise(struct supervisor *s)
 		if (reboot(s) < 0)
 			return EXIT_INTERNAL;
 	if (s->status_fd >= 0) {
-		tell(s, STATUS_ENDED, status, NULL, 0);
+		supervise_tell(s, STATUS_ENDED, status, NULL, 0);
 		return 0;
 	}
 	return s->m.r->error_line ? EXIT_INTERNAL : exit_code(s, status);
-}
-
-static void record_failure(struct supervisor *s, const struct err *e)
-{
-	struct run *r = s->m.r;
-	char address[108];
-	auto_close int fd = -EBADF;
-	pid_t pid;
-
-	if (!r || !r->rundir)
-		return;
-	command_address(r->lxcpath, r->name, address);
-	/* Theirs is the state file, also where their socket cannot be reached from here. */
-	fd = s->m.instance_fd < 0 ? socket_connect_abstract(address, SOCK_STREAM, 1000) : -EBADF;
-	if (fd >= 0 || (s->m.instance_fd < 0 && client_monitor_elsewhere(r->lxcpath, r->name, &pid)))
-		return;
-	if (s->m.instance_fd < 0) {
-		s->m.instance_fd = instance_dir(r->rundir, r->lxcpath, r->name, true, NULL);
-		if (s->m.instance_fd < 0 || flock(s->m.instance_fd, LOCK_EX | LOCK_NB) < 0)
-			return;
-	}
-	free(r->error_line);
-	r->error_line = err_line(e);
-	r->state = STATE_STOPPED;
-	(void)monitor_save(r, NULL);
-	instance_clear(s->m.instance_fd, true);
 }
 
 /* A monitor to be. */
@@ -547,6 +238,7 @@ struct birth {
 };
 
 static int go_on(struct supervisor *s, int rc, struct err *e);
+
 static _Noreturn void end(struct supervisor *s, int status);
 
 /* The monitor's first steps. The one who made it waits until the record names this one, whatever comes of it then. */
@@ -564,7 +256,7 @@ static void be_daemon(void *arg)
 	(void)!write(b->wr, "", 1);
 	(void)close(b->wr);
 	if (rc == 0)
-		rc = detach(s, &e);
+		rc = supervise_detach(s, &e);
 	end(s, go_on(s, rc, e));
 }
 
@@ -623,16 +315,16 @@ static int make_daemon(struct supervisor *s, struct err **e)
 static int go_on(struct supervisor *s, int rc, struct err *e)
 {
 	if (rc == 0)
-		rc = enter_monitor_namespace(s->m.r, &e);
+		rc = supervise_enter_namespace(s->m.r, &e);
 	if (rc == 0)
 		rc = make_loop(s, &e);
 	if (rc == 0)
-		rc = write_pidfile(s->m.r, &e);
+		rc = supervise_write_pidfile(s->m.r, &e);
 	if (rc < 0) {
 		if (s->m.r && s->m.r->cgroups_made)
 			host_remove_cgroups(s->m.r);
-		record_failure(s, e);
-		return report(s, e, 1);
+		supervise_record_failure(s, e);
+		return supervise_report(s, e, 1);
 	}
 	return supervise(s);
 }
@@ -640,12 +332,12 @@ static int go_on(struct supervisor *s, int rc, struct err *e)
 static int start(struct supervisor *s)
 {
 	struct err *e = NULL;
-	int rc = new_run(s, &e);
+	int rc = supervise_new_run(s, &e);
 
 	if (rc == 0 && s->head.application)
-		rc = open_application_init(s->m.r, &e);
+		rc = supervise_open_init(s->m.r, &e);
 	if (rc == 0)
-		rc = announce(s, &e);
+		rc = supervise_announce(s, &e);
 	if (rc == 0 && !s->head.foreground)
 		rc = make_daemon(s, &e);
 	return go_on(s, rc, e);
@@ -655,10 +347,10 @@ static int explain(struct supervisor *s)
 {
 	auto_buf struct buf out = BUF_INIT(1U << 20);
 	struct err *e = NULL;
-	int rc = new_run(s, &e);
+	int rc = supervise_new_run(s, &e);
 
 	if (rc < 0)
-		return report(s, e, 1);
+		return supervise_report(s, e, 1);
 	if (s->head.json) {
 		plan_json(s->m.r, &out);
 	} else {
@@ -666,7 +358,7 @@ static int explain(struct supervisor *s)
 		buf_adds(&out, "\nsteps of the start:\n");
 		start_explain(s->m.r, &out);
 	}
-	tell_text(s, out.p, out.len);
+	supervise_tell_text(s, out.p, out.len);
 	return 0;
 }
 
@@ -678,13 +370,13 @@ static int adopt(struct supervisor *s)
 
 	if (pid > 0)
 		_exit(0);
-	rc = pid < 0 ? pid : detach(s, &e);
+	rc = pid < 0 ? pid : supervise_detach(s, &e);
 	if (rc == 0)
 		rc = adopt_run(&s->m, s->head.lxcpath, s->head.name, &e);
 	if (rc < 0)
-		return report(s, e, 1);
+		return supervise_report(s, e, 1);
 	if (rc == ADOPT_CLEANED) {
-		tell(s, STATUS_ENDED, 0, NULL, 0);
+		supervise_tell(s, STATUS_ENDED, 0, NULL, 0);
 		return 0;
 	}
 	free(s->text);
@@ -709,7 +401,7 @@ static int adopt(struct supervisor *s)
 		rc = stay(s, &e);
 	}
 	if (rc < 0)
-		return report(s, e, 1);
+		return supervise_report(s, e, 1);
 	stop_run(&s->m);
 	if (!s->m.r->reboot)
 		return 0;
@@ -748,7 +440,7 @@ int supervise_main(void)
 	/* Not the number of the descriptor that this was executed from. */
 	(void)prctl(PR_SET_NAME, PROGRAM, 0, 0, 0);
 	(void)umask(022);
-	rc = read_launch(s, &e);
+	rc = supervise_read_launch(s, &e);
 	if (rc < 0) {
 		err_print(stderr, PROGRAM, e, false);
 		err_free(e);
@@ -758,7 +450,7 @@ int supervise_main(void)
 	 * given all defaults. */
 	if (s->head.foreground)
 		signal_reset_all();
-	block_signals(&s->mask);
+	supervise_block_signals(&s->mask);
 	/* The caller's keys stay the caller's. */
 	(void)syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
 	(void)!chdir("/");

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_alg.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -141,6 +142,38 @@ static int do_frames(const char *name)
 	return 0;
 }
 
+/* ask NAME: every command there is, with and without data; to stop at last. Says which of them were not refused. */
+static int do_ask(const char *name)
+{
+	int asked = 0;
+
+	signal(SIGPIPE, SIG_IGN);
+	for (int turn = 0; turn < 160; turn++) {
+		char data[] = "lxc.rootfs.path", control[CMSG_SPACE(sizeof(int) * 16)];
+		struct request req = { .cmd = (turn / 2 + 3) % 80, .len = turn % 2 ? (int)sizeof(data) : 0, .value = 1 };
+		struct {
+			int ret, len;
+			uintptr_t value;
+		} reply = { 0 };
+		struct iovec iov = { &reply, sizeof(reply) };
+		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+		int fd = dial(name);
+		ssize_t n;
+
+		if (fd < 0)
+			return printf("nobody answers\n"), 1;
+		(void)!send(fd, &req, sizeof(req), MSG_NOSIGNAL);
+		(void)!send(fd, data, (size_t)req.len, MSG_NOSIGNAL);
+		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+		if (n > 0 && (reply.ret != -EPERM || reply.len || CMSG_FIRSTHDR(&msg)))
+			printf("%d: %d\n", req.cmd, reply.ret);
+		asked += n > 0;
+		close(fd);
+	}
+	printf("asked %d\n", asked);
+	return 0;
+}
+
 /* fds NAME: descriptors that nobody asked for. */
 static int do_fds(const char *name)
 {
@@ -219,6 +252,17 @@ static int do_tiocsti(void)
 	}
 	puts("tried");
 	return 0;
+}
+
+/* later: the same, once who gave us the terminals is gone. */
+static int do_later(void)
+{
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGTTOU, SIG_IGN);
+	if (fork() != 0)
+		return 0;
+	(void)poll(NULL, 0, 400);
+	return do_tiocsti();
 }
 
 /* exchange A B: swaps two names until killed. */
@@ -318,6 +362,31 @@ _Noreturn static void do_watch(void)
 		}
 }
 
+/*
+ * peek: tells, until killed, the program of whatever other process may be traced and executes none of the guest's own.
+ */
+_Noreturn static void do_peek(void)
+{
+	printf("watching %d\n", getpid());
+	fflush(stdout);
+	for (;;)
+		for (int pid = 2; pid < 300; pid++) {
+			char path[64], target[4096];
+			struct stat st;
+			ssize_t n;
+
+			(void)snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+			n = readlink(path, target, sizeof(target) - 1);
+			if (n <= 0)
+				continue;
+			target[n] = '\0';
+			if (stat(target, &st) < 0) {
+				printf("traced %s\n", target);
+				fflush(stdout);
+			}
+		}
+}
+
 /* One more file that may turn out to be writable once nobody executes it any more. */
 static int keep(int *kept, int n, int max, int fd)
 {
@@ -411,6 +480,12 @@ int main(int argc, char *argv[])
 		do_flood(a, (int)number(b));
 	if (!strcmp(what, "tiocsti"))
 		return do_tiocsti();
+	if (!strcmp(what, "later"))
+		return do_later();
+	if (!strcmp(what, "peek"))
+		do_peek();
+	if (!strcmp(what, "ask"))
+		return do_ask(a);
 	if (!strcmp(what, "exchange"))
 		do_exchange(a, b);
 	if (!strcmp(what, "alg"))

@@ -110,6 +110,9 @@ done
 kill "$idle0" "$idle65534"
 wait 2>/dev/null
 is "$(monitor_pid)" "$monitor" "it is the same monitor still"
+run setpriv --reuid 65534 --regid 65534 --clear-groups "$attacker" ask "$socket"
+is "$out" "asked 160" "whatever a stranger asks for is refused"
+ok "it runs" state_is RUNNING
 ok "it holds no descriptor of theirs" eventually 5 sh -c "[ \$(ls /proc/$monitor/fd | wc -l) -lt 60 ]"
 stop
 

@@ -177,6 +177,24 @@ devs() {
 		done
 		untouched "symlinks to $target in /dev"
 	done
+	# The directory for terminals, then /dev itself.
+	for target in "$own/tree" "../../../../../../../../../..$own/tree"; do
+		plant rm -rf dev
+		plant mkdir dev
+		plant ln -s "$target" dev/lxc
+		for autodev in 0 1; do
+			start -s "lxc.autodev=$autodev" -s lxc.tty.max=2 -s lxc.tty.dir=lxc
+			[ "$status" -ne 0 ] || stop
+		done
+		plant rm -rf dev
+		plant ln -s "$target" dev
+		for autodev in 0 1; do
+			start -s "lxc.autodev=$autodev" -s lxc.tty.max=2
+			[ "$status" -ne 0 ] || stop
+			[ "$status" -ne 0 ] || result 1 "$who: /dev -> $target is refused with lxc.autodev = $autodev"
+		done
+		untouched "terminals in $target"
+	done
 	for what in 'touch dev/null' 'mkdir dev/null' 'mkfifo dev/null' 'mkfifo dev/console' 'mkdir dev/console' 'mkfifo dev/ptmx'; do
 		plant rm -rf dev
 		plant mkdir dev
@@ -282,6 +300,22 @@ programs() {
 		ln -sf ../bin/busybox "$root/sbin/init"
 	done
 	plant rm -f bin/evil
+	# A mapped root may trace those of his ids: not before they execute a program of his.
+	[ "$who" = root ] || {
+		start
+		me lxc-attach -n "$n" -- attacker peek >"$scratch/peek" 2>&1 &
+		watcher=$!
+		ok "$who: a program looks for traceable ones" eventually 10 grep -q '^watching ' "$scratch/peek"
+		i=0
+		while [ $i -lt "$starts" ]; do
+			i=$((i + 1))
+			me lxc-attach -n "$n" -- true
+		done
+		me lxc-attach -n "$n" -- kill "$(sed -n 's/^watching //p' "$scratch/peek")"
+		wait "$watcher" 2>/dev/null
+		is "$(sed 1d "$scratch/peek" | sort | uniq -c)" "" "$who: none of $starts that enter can be traced"
+		stop
+	}
 }
 
 # ---- directories and descriptors (2024-21626)
@@ -316,7 +350,21 @@ directories() {
 		like "$(attach readlink /proc/1/cwd)" '^/' "$who: ... but inside"
 		stop
 	done
-	plant rm -f work up
+	plant rm -f work
+	# Whoever has the host's processes in its /proc has links to the host's directories there.
+	[ "$who" != root ] || for link in "/proc/1/root$own/tree" "/proc/1/cwd/../../../../../../../..$own/tree"; do
+		plant ln -s "$link" work
+		start -s lxc.namespace.keep=pid -s lxc.init.cwd=/work
+		if [ "$status" -eq 0 ]; then
+			pid=$(me lxc-info -n "$n" -p -H)
+			unlike "$(stat -L -c %d:%i "/proc/$pid/cwd")" "^$(stat -c %d:%i "$own/tree")\$" "$who: lxc.init.cwd -> $link is not the host's"
+			stop
+		else
+			like "$err" 'lxc.init.cwd' "$who: lxc.init.cwd -> $link is refused"
+		fi
+		plant rm -f work
+	done
+	plant rm -f up
 	untouched "working directories"
 }
 
@@ -333,6 +381,9 @@ terminals() {
 		is "$(cat "$scratch/typed")" "" "$who: ${command%% *} types nothing into the caller's terminal"
 		case $command in lxc-execute*) start ;; esac
 	done
+	: >"$scratch/typed"
+	me script -qec "sh -c 'lxc-attach -n $n -- attacker later; timeout 1.5 cat >$scratch/typed </dev/tty'" /dev/null </dev/null >"$scratch/said" 2>&1
+	is "$(cat "$scratch/typed")" "" "$who: nor does what it leaves running"
 	stop
 	# lxc-start -F: init's console is a terminal of its own.
 	plant sh -c 'rm -f sbin/init; printf "#!/bin/sh\n/bin/attacker tiocsti\n" >sbin/init; chmod 755 sbin/init'

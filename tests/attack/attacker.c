@@ -265,6 +265,21 @@ static int do_later(void)
 	return do_tiocsti();
 }
 
+/* hear MS: what is typed into the terminal meanwhile. */
+static int do_hear(int ms)
+{
+	struct pollfd p = { .fd = open("/dev/tty", O_RDONLY | O_NONBLOCK | O_CLOEXEC), .events = POLLIN };
+
+	for (; p.fd >= 0 && ms > 0; ms -= 20) {
+		char text[512];
+		ssize_t n = poll(&p, 1, 20) > 0 ? read(p.fd, text, sizeof(text)) : 0;
+
+		if (n > 0)
+			(void)!write(1, text, (size_t)n);
+	}
+	return p.fd < 0;
+}
+
 /* exchange A B: swaps two names until killed. */
 _Noreturn static void do_exchange(const char *a, const char *b)
 {
@@ -482,6 +497,8 @@ int main(int argc, char *argv[])
 		return do_tiocsti();
 	if (!strcmp(what, "later"))
 		return do_later();
+	if (!strcmp(what, "hear"))
+		return do_hear((int)number(a));
 	if (!strcmp(what, "peek"))
 		do_peek();
 	if (!strcmp(what, "ask"))

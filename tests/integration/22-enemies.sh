@@ -154,9 +154,11 @@ is "$(stat -c %u "$scratch/mine")" 0 "attach -u does not give the caller's file 
 
 # ---- the caller's terminal
 
+script -qec "sh -c '$attacker tiocsti; $attacker hear 500 >$scratch/typed'" /dev/null </dev/null >/dev/null 2>&1
+like "$(cat "$scratch/typed")" PWNED "who shares a terminal types into it"
 for how in "" "</dev/null" "</dev/null >/dev/null 2>&1"; do
 	: >"$scratch/typed"
-	script -qec "sh -c 'lxc-attach -n $n -- attacker tiocsti $how; timeout 0.5 cat >$scratch/typed </dev/tty'" /dev/null \
+	script -qec "sh -c 'lxc-attach -n $n -- attacker tiocsti $how; $attacker hear 500 >$scratch/typed'" /dev/null \
 		</dev/null >/dev/null 2>&1
 	is "$(cat "$scratch/typed")" "" "nothing is typed into the caller's terminal ${how:-with all of it}"
 done

@@ -273,18 +273,17 @@ programs() {
 	sums=$(cat "$TIFFIN_INST"/bin/lxc-* "$TIFFIN_INST"/libexec/lxc/* "$TIFFIN_INST"/sbin/init.lxc* | md5sum)
 	plant sh -c 'printf "#!/proc/self/exe\n" >bin/evil; chmod 755 bin/evil'
 	start
-	me lxc-attach -n "$n" -- attacker overwrite >"$scratch/overwrite" 2>&1 &
-	watcher=$!
-	ok "$who: a program waits for ours" eventually 10 grep -q '^watching ' "$scratch/overwrite"
+	# In the background: a program that is being executed, as lxc-attach would be, refuses writers.
+	attach sh -c 'attacker overwrite >/tmp/overwrite 2>&1 </dev/null &'
+	ok "$who: a program waits for ours" eventually 10 grep -q '^watching ' "$root/tmp/overwrite"
 	i=0
 	while [ $i -lt "$starts" ]; do
 		i=$((i + 1))
 		me lxc-attach -n "$n" -- /bin/evil >/dev/null 2>&1
 		me lxc-attach -n "$n" -- true
 	done
-	me lxc-attach -n "$n" -- kill "$(sed -n 's/^watching //p' "$scratch/overwrite")"
-	wait "$watcher" 2>/dev/null
-	is "$(sed 1d "$scratch/overwrite" | sort -u)" "" "$who: none of ours could be opened for writing in $starts attaches"
+	attach kill "$(sed -n 's/^watching //p' "$root/tmp/overwrite")"
+	is "$(sed 1d "$root/tmp/overwrite" | sort -u)" "" "$who: none of ours could be opened for writing in $starts attaches"
 	stop
 	is "$(cat "$TIFFIN_INST"/bin/lxc-* "$TIFFIN_INST"/libexec/lxc/* "$TIFFIN_INST"/sbin/init.lxc* | md5sum)" "$sums" "$who: they are what they were"
 	[ "$who" != root ] || for mode in start execute; do
@@ -299,7 +298,7 @@ programs() {
 		is "$(cat "$TIFFIN_INST"/bin/lxc-* "$TIFFIN_INST"/libexec/lxc/* "$TIFFIN_INST"/sbin/init.lxc* | md5sum)" "$sums" "$who: nor by lxc-$mode"
 		ln -sf ../bin/busybox "$root/sbin/init"
 	done
-	plant rm -f bin/evil
+	plant rm -f bin/evil tmp/overwrite
 	# A mapped root may trace those of his ids: not before they execute a program of his.
 	[ "$who" = root ] || {
 		start
@@ -354,7 +353,7 @@ directories() {
 	# Whoever has the host's processes in its /proc has links to the host's directories there.
 	[ "$who" != root ] || for link in "/proc/1/root$own/tree" "/proc/1/cwd/../../../../../../../..$own/tree"; do
 		plant ln -s "$link" work
-		start -s lxc.namespace.keep=pid -s lxc.init.cwd=/work
+		start -s lxc.namespace.keep=pid -s "lxc.init.cmd=/bin/sleep 1000" -s lxc.init.cwd=/work
 		if [ "$status" -eq 0 ]; then
 			pid=$(me lxc-info -n "$n" -p -H)
 			unlike "$(stat -L -c %d:%i "/proc/$pid/cwd")" "^$(stat -c %d:%i "$own/tree")\$" "$who: lxc.init.cwd -> $link is not the host's"
@@ -371,24 +370,32 @@ directories() {
 # ---- the caller's terminal, for every tool that may share it (2016-10124)
 
 terminals() {
+	# The same without a container, to know that it would be heard.
+	: >"$scratch/typed"
+	chmod 666 "$scratch/typed"
+	me script -qec "sh -c '$attacker later; $attacker hear 1500 >$scratch/typed'" /dev/null </dev/null >/dev/null 2>&1
+	case $who$(cat /proc/sys/dev/tty/legacy_tiocsti 2>/dev/null) in
+	alice0) ;;
+	*) like "$(cat "$scratch/typed")" PWNED "$who: who shares the terminal types into it" ;;
+	esac
 	start
 	for command in "lxc-attach -n $n -- attacker tiocsti" "lxc-execute -n $n-e -f $dir/config -s lxc.rootfs.path=dir:$root -- /bin/attacker tiocsti" \
 		"lxc-attach -n $n -- su -c /bin/attacker\ tiocsti"; do
 		: >"$scratch/typed"
 		chmod 666 "$scratch/typed"
 		case $command in lxc-execute*) stop ;; esac
-		me script -qec "sh -c '$command; timeout 0.5 cat >$scratch/typed </dev/tty'" /dev/null </dev/null >"$scratch/said" 2>&1
+		me script -qec "sh -c '$command; $attacker hear 500 >$scratch/typed'" /dev/null </dev/null >"$scratch/said" 2>&1
 		is "$(cat "$scratch/typed")" "" "$who: ${command%% *} types nothing into the caller's terminal"
 		case $command in lxc-execute*) start ;; esac
 	done
 	: >"$scratch/typed"
-	me script -qec "sh -c 'lxc-attach -n $n -- attacker later; timeout 1.5 cat >$scratch/typed </dev/tty'" /dev/null </dev/null >"$scratch/said" 2>&1
+	me script -qec "sh -c 'lxc-attach -n $n -- attacker later; $attacker hear 1500 >$scratch/typed'" /dev/null </dev/null >"$scratch/said" 2>&1
 	is "$(cat "$scratch/typed")" "" "$who: nor does what it leaves running"
 	stop
 	# lxc-start -F: init's console is a terminal of its own.
 	plant sh -c 'rm -f sbin/init; printf "#!/bin/sh\n/bin/attacker tiocsti\n" >sbin/init; chmod 755 sbin/init'
 	: >"$scratch/typed"
-	me script -qec "sh -c 'timeout 20 lxc-start -n $n -F; timeout 0.5 cat >$scratch/typed </dev/tty'" /dev/null </dev/null >"$scratch/said" 2>&1
+	me script -qec "sh -c 'timeout 20 lxc-start -n $n -F; $attacker hear 500 >$scratch/typed'" /dev/null </dev/null >"$scratch/said" 2>&1
 	like "$(cat "$scratch/said")" tried "$who: an init has tried"
 	is "$(cat "$scratch/typed")" "" "$who: lxc-start -F types nothing into the caller's terminal"
 	stop

@@ -175,6 +175,23 @@ static int mount_proc(struct run *r, struct err **e)
 	return at < 0 ? err_set(e, -at, NULL, "cannot open /proc/sys/net") : mount_attach(net, at, e);
 }
 
+/* A sysfs shows a network namespace, and may be mounted by who owns that. To a mapped container with another's we show
+ * the host's, with all that is mounted in it: what covers something there may not be taken off. */
+static int host_sys(const struct run *r, struct err **e)
+{
+	struct mount_attrs a = { .set = KERNEL_FS, .recursive = true, .userns_fd = -1 };
+	auto_close int host = open("/sys", O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -EBADF;
+	int rc;
+
+	if (host < 0)
+		return err_set(e, errno, NULL, "cannot open /sys");
+	if (r->conf->auto_sys != AUTO_RW)
+		a.set |= MOUNT_ATTR_RDONLY;
+	fd = mount_clone(host, true, e);
+	rc = fd < 0 ? fd : mount_set(fd, &a, e);
+	return rc < 0 ? rc : take_fd(&fd);
+}
+
 static int mount_sys(struct run *r, struct err **e)
 {
 	static const uint64_t attrs[] = {
@@ -182,15 +199,24 @@ static int mount_sys(struct run *r, struct err **e)
 	};
 	struct mount_attrs ro = { .set = MOUNT_ATTR_RDONLY, .userns_fd = -1 };
 	auto_close int target = system_directory(r->root_fd, "sys", e), fd = -EBADF, net = -EBADF, at = -EBADF;
+	struct err *mine = NULL;
+	bool is_host;
 	int rc;
 
 	if (target < 0)
 		return target;
-	fd = mount_new("sysfs", "sysfs", NULL, attrs[r->conf->auto_sys], e);
+	fd = mount_new("sysfs", "sysfs", NULL, attrs[r->conf->auto_sys], &mine);
+	is_host = fd < 0 && run_is_mapped(r) && !(r->all_flags & CLONE_NEWNET);
+	if (is_host) {
+		err_free(take_ptr(mine));
+		fd = host_sys(r, e);
+	}
+	if (mine)
+		err_move(e, mine);
 	if (fd < 0)
 		return fd;
 	rc = mount_attach(fd, target, e);
-	if (rc < 0 || r->conf->auto_sys != AUTO_MIXED)
+	if (rc < 0 || is_host || r->conf->auto_sys != AUTO_MIXED)
 		return rc;
 	at = open_no_symlinks(fd, "devices/virtual/net", O_PATH | O_DIRECTORY, 0);
 	if (at >= 0 && (net = mount_clone(at, false, e)) < 0)

@@ -65,6 +65,8 @@ printf 'lxc.idmap = u 0 %s 65536\nlxc.idmap = g 0 %s 65536\nlxc.net.0.type = use
 is "$(as alice lxc-execute -n "$n-x" -f "$scratch/execute.conf" -- id -u)" 0 "execute works"
 like "$(as alice lxc-execute -n "$n-x" -f "$scratch/execute.conf" -- ip -4 addr show dev eth0)" "inet 10.0.2.15/24" \
 	"with an address that needs no guest to ask for it"
+{ sed 's/= user$/= none/' "$scratch/execute.conf" && echo 'lxc.mount.auto = proc sys cgroup'; } >"$scratch/none.conf"
+is "$(as alice lxc-execute -n "$n-x" -f "$scratch/none.conf" -- ls /sys/class/net)" "$(ls /sys/class/net)" "it can have the host's network"
 
 # ---- the network
 

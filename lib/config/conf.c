@@ -30,6 +30,7 @@ void conf_free(struct conf *c)
 		return;
 	key_clear_all(c);
 	VEC_DONE(&c->legacy_nets);
+	strv_done(&c->legacy_said);
 	strv_done(&c->files);
 	strv_done(&c->text);
 	free(c->name);

@@ -215,6 +215,7 @@ struct conf {
 	struct {
 		VEC(unsigned);
 	} legacy_nets;			/* indexes of the nics that lxc.network.* lines made */
+	struct strv legacy_said;	/* the old keys that a warning was given for */
 };
 
 /* NULL when out of memory. */

@@ -128,13 +128,18 @@ char *legacy_name(const struct conf *c, const char *key)
 	return n < 0 ? NULL : name;
 }
 
-/* "FILE:LINE: OLD is now NEW". */
-static void warn_renamed(struct log *l, struct origin at, const char *old, const char *new)
+/* "FILE:LINE: OLD ...", for the first line of each key. new NULL: it is ignored. */
+static int warn(struct conf *c, struct log *l, struct origin at, const char *old, const char *new)
 {
+	const char *what = new ? "is an old name; it is taken as " : "has had no effect since LXC 2.1 and is ignored";
+
+	if (strv_has(&c->legacy_said, old))
+		return 0;
 	if (at.file)
-		log_warn(l, "%s:%u: %s is an old name; it is taken as %s", at.file, at.line, old, new);
+		log_warn(l, "%s:%u: %s %s%s", at.file, at.line, old, what, new ? new : "");
 	else
-		log_warn(l, "%s is an old name; it is taken as %s", old, new);
+		log_warn(l, "%s %s%s", old, what, new ? new : "");
+	return strv_add(&c->legacy_said, old);
 }
 
 /* lxc.rootfs.backend: the type of a root that does not name its own, in either order. */
@@ -142,7 +147,8 @@ static int set_backend(struct conf *c, const char *value, struct origin at, stru
 {
 	auto_free char *spec = NULL;
 
-	warn_renamed(l, at, BACKEND, "the prefix of lxc.rootfs.path");
+	if (warn(c, l, at, BACKEND, "the prefix of lxc.rootfs.path") < 0)
+		return err_no_memory(e);
 	if (!*value)
 		return 0;
 	if (asprintf(&spec, "%s:", value) < 0)
@@ -163,9 +169,8 @@ static int new_nic(struct reader *r, struct conf *c, const char *key, const char
 	auto_free char *name = NULL;
 	int ret;
 
-	if (asprintf(&name, "lxc.net.%u.type", index) < 0)
+	if (asprintf(&name, "lxc.net.%u.type", index) < 0 || warn(c, l, at, key, name) < 0)
 		return err_no_memory(e);
-	warn_renamed(l, at, key, name);
 	ret = key_assign(r, c, name, value, at, l, e);
 	if (ret < 0)
 		return ret;
@@ -181,7 +186,8 @@ static int set_net(struct reader *r, struct conf *c, const char *key, const char
 	int found;
 
 	if (!*rest || (strcmp(rest, "type") == 0 && !*value)) {
-		warn_renamed(l, at, key, "lxc.net");
+		if (warn(c, l, at, key, "lxc.net") < 0)
+			return err_no_memory(e);
 		return key_assign(r, c, "lxc.net", value, at, l, e);
 	}
 	if (strcmp(rest, "type") == 0)
@@ -193,9 +199,8 @@ static int set_net(struct reader *r, struct conf *c, const char *key, const char
 		return err_bad_value(e, EINVAL, key, value, "there is no interface that it could belong to",
 				     "write lxc.network.type = veth before it");
 	name = legacy_name(c, key);
-	if (!name)
+	if (!name || warn(c, l, at, key, name) < 0)
 		return err_no_memory(e);
-	warn_renamed(l, at, key, name);
 	return key_assign(r, c, name, value, at, l, e);
 }
 
@@ -219,17 +224,10 @@ int legacy_assign(struct reader *r, struct conf *c, const char *key, const char 
 		return set_net(r, c, key, value, at, l, e);
 	if (strcmp(key, BACKEND) == 0)
 		return set_backend(c, value, at, l, e);
-	if (rename_find(key, &i) && !renames[i].new) {
-		if (at.file)
-			log_warn(l, "%s:%u: %s has had no effect since LXC 2.1 and is ignored", at.file,
-				 at.line, key);
-		else
-			log_warn(l, "%s has had no effect since LXC 2.1 and is ignored", key);
-		return 0;
-	}
+	if (rename_find(key, &i) && !renames[i].new)
+		return warn(c, l, at, key, NULL) < 0 ? err_no_memory(e) : 0;
 	name = legacy_name(c, key);
-	if (!name)
+	if (!name || warn(c, l, at, key, name) < 0)
 		return err_no_memory(e);
-	warn_renamed(l, at, key, name);
 	return key_assign(r, c, name, legacy_value(key, value), at, l, e);
 }

@@ -108,16 +108,21 @@ refused() {
 	done
 }
 
-# old LINES KEY COMMAND PATTERN: lines of an old release start the container, with one warning, which names the last
-# line's place and today's KEY.
+# old LINES KEY COMMAND PATTERN: lines of an old release start the container, with one warning for each key, which names
+# the key's first line and, for the key of the last line, today's KEY.
 old() {
 	old=yes
 	key "$1" "$3" "$4"
 	old=no
 	write "$1"
 	run lxc-start -n "$n" -o "$scratch/log" -l WARN
-	is "$(grep -Ec " WARN .*[:]$(wc -l <"$config"): " "$scratch/log")" 1 "$mode: $1 gives one warning"
-	like "$(grep WARN "$scratch/log")" "$config:$(wc -l <"$config"): .*$2" "$mode: $1 warns with its line and $2"
+	old_lines=$(printf '%s\n' "$1" | sed 's/ *;; */\n/g' | cut -d ' ' -f 1 | sort -u | while read -r old_key; do
+		grep -n "^$(printf %s "$old_key" | sed 's/\./\\./g') " "$config" | head -n 1 | cut -d : -f 1
+	done | sort -n)
+	is "$(sed -n "s,.* WARN .* $config:\([0-9]*\): lxc\..*,\1,p" "$scratch/log" | sort -n)" "$old_lines" \
+		"$mode: $1 gives one warning for each key"
+	is "$(printf '%s\n' "$err" | sed -n "s,.*warning: $config:\([0-9]*\): lxc\..*,\1,p" | sort -n)" "$old_lines" "... on stderr, too"
+	like "$(grep WARN "$scratch/log")" "$config:$(printf '%s\n' "$old_lines" | tail -n 1): .*$2" "$mode: $1 warns with its line and $2"
 	lxc-stop -n "$n" -k >/dev/null 2>&1
 	: >"$scratch/log"
 }

@@ -94,6 +94,26 @@ static void keys_without_meaning_are_ignored_with_a_warning(void **state)
 	assert_non_null(strstr(w.text, "cfg:2: lxc.pivotdir"));
 }
 
+static void a_key_on_many_lines_has_one_warning(void **state)
+{
+	auto_conf struct conf *c = conf_new();
+	struct warnings w = { 0 };
+
+	assert_int_equal(parse(c,
+			       "lxc.id_map = u 0 1 2\nlxc.id_map = g 0 1 2\nlxc.kmsg = 1\nlxc.network.type = veth\n"
+			       "lxc.network.flags = up\nlxc.network.type = empty\nlxc.network.flags = up\nlxc.kmsg = 0\n"
+			       "lxc.rootfs.backend = dir\nlxc.rootfs.backend = dir\nlxc.idmap = u 2 3 4\n",
+			       &w, NULL),
+			 0);
+	assert_int_equal(w.n, 5);
+	assert_non_null(strstr(w.text, "cfg:1: lxc.id_map"));
+	assert_non_null(strstr(w.text, "cfg:4: lxc.network.type"));
+	/* What is set later is still the same configuration. */
+	assert_int_equal(parse(c, "lxc.id_map = u 9 9 1\nlxc.tty = 1\n", &w, NULL), 0);
+	assert_int_equal(w.n, 6);
+	assert_get(c, "lxc.net.1.type", "empty");
+}
+
 static void values_of_old_keys_are_checked(void **state)
 {
 	auto_conf struct conf *c = conf_new();
@@ -135,7 +155,7 @@ static void old_interfaces_are_counted_by_their_type_lines(void **state)
 		      "lxc.network.flags = up\n",
 		      &w, &e),
 		0);
-	assert_int_equal(w.n, 8);
+	assert_int_equal(w.n, 7); /* the second lxc.network.type is no news */
 	assert_get(c, "lxc.net", "none\nveth\nmacvlan\n");
 	assert_get(c, "lxc.net.5.link", "br0");
 	assert_get(c, "lxc.net.5.ipv4.address", "1.2.3.4/24");
@@ -203,6 +223,7 @@ static void cgroup_v1_keys_are_no_legacy(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(old_names_are_taken_with_one_warning_each),
 	cmocka_unit_test(keys_without_meaning_are_ignored_with_a_warning),
+	cmocka_unit_test(a_key_on_many_lines_has_one_warning),
 	cmocka_unit_test(values_of_old_keys_are_checked),
 	cmocka_unit_test(names_are_not_matched_by_prefix),
 	cmocka_unit_test(old_interfaces_are_counted_by_their_type_lines),

@@ -153,7 +153,7 @@ last_rows
 
 mode=mapped
 template mapped "lxc.include = $TIFFIN_INST/share/lxc/config/userns.conf" "lxc.idmap = u 0 $base 65536" "lxc.idmap = g 0 $base 65536"
-rows both_rows mapped_rows
+rows both_rows mapped_rows seccomp_rows
 write ""
 run lxc-destroy -n "$n"
 result "$status" "destroy"

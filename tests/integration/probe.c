@@ -3,7 +3,7 @@
 /* probe - what the tests of keys ask the kernel, inside a container and beside it. Linked statically, so that it runs
  * in any root.
  *
- *	probe call NR [ARG...]      a system call of this machine: "RETURN ERRNO"
+ *	probe call NR [ARG...]      a system call of this machine: "RETURN ERRNO", or "trapped NR" by a signal
  *	probe call32 NR [ARG...]    the same by the 32-bit entry of x86-64
  *	probe confine PROGRAM...    executes it under a system call policy that allows everything
  *	probe proxy PATH VALUE ERRNO  answers every notification at the socket (@NAME: abstract), one line for each
@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -35,11 +36,29 @@ static void arguments(char **argv, long a[6])
 		a[i] = (long)strtoull(argv[i], NULL, 0);
 }
 
+/* Only of a trap: a kill asks no handler. */
+static void trapped(int sig, siginfo_t *info, void *context)
+{
+	char text[64];
+	int n = snprintf(text, sizeof(text), "trapped %d\n", info->si_syscall);
+
+	(void)!write(1, text, (size_t)n);
+	_exit(0);
+}
+
+static void take_traps(void)
+{
+	struct sigaction act = { .sa_sigaction = trapped, .sa_flags = SA_SIGINFO };
+
+	(void)sigaction(SIGSYS, &act, NULL);
+}
+
 static int call(char **argv)
 {
 	long a[6], r;
 
 	arguments(argv + 1, a);
+	take_traps();
 	errno = 0;
 	r = syscall(strtol(argv[0], NULL, 0), a[0], a[1], a[2], a[3], a[4], a[5]);
 	printf("%ld %d\n", r, errno);
@@ -52,6 +71,7 @@ static int call32(char **argv)
 	long a[6], r = strtol(argv[0], NULL, 0);
 
 	arguments(argv + 1, a);
+	take_traps();
 	__asm__ volatile("int $0x80" : "+a"(r) : "b"(a[0]), "c"(a[1]), "d"(a[2]), "S"(a[3]), "D"(a[4])
 			 : "memory", "r8", "r9", "r10", "r11");
 	r = (int)r;

@@ -30,6 +30,8 @@
 #define EXPLAIN_MAX (4U << 20)
 /* A container that does not run has no monitor that could tell when it does: it is asked for this often. */
 #define NOT_RUNNING_POLL_MS 100
+/* How long a shutdown that nobody waits for is still what is wanted. */
+#define SHUTDOWN_UNWAITED_MS 60000
 #define INIT_NAME_SYSTEMD "systemd"
 
 static uint64_t now_ms(void)
@@ -368,6 +370,7 @@ static int ask_to_reboot(struct call *k)
 {
 	int sig = configured_signal(k, "lxc.signal.reboot", offsetof(struct conf, signal_reboot));
 
+	client_note_shutdown(&k->target, 0);
 	if (sig == 0 && ask_init(k, true))
 		return 0;
 	return client_signal(&k->target, sig > 0 ? sig : SIGINT, &k->e);
@@ -388,13 +391,19 @@ static int shutdown_and_wait(struct call *k, int timeout)
 	if (r == 0 && timeout != 0 && fd < 0)
 		return 0;
 	if (r == 0) {
-		client_note_shutdown(&k->target);
+		client_note_shutdown(&k->target, timeout > 0 ? (unsigned)seconds_to_ms(timeout) :
+								timeout < 0 ? UINT_MAX : SHUTDOWN_UNWAITED_MS);
 		r = ask_to_halt(k);
 	}
 	if (r == -ECONNREFUSED) {
 		/* It stopped meanwhile, which is what was wanted. */
 		err_free(take_ptr(k->e));
 		return 0;
+	}
+	/* Its init has ended; the hooks of the end may take their time. */
+	if (r == -ESRCH) {
+		err_free(take_ptr(k->e));
+		r = 0;
 	}
 	if (r < 0 || timeout == 0)
 		return r;

@@ -268,11 +268,11 @@ int client_signal(const struct target *t, int sig, struct err **e)
 	return r < 0 ? err_set(e, -r, NULL, "signal %d cannot be sent to container %s", sig, t->name) : 0;
 }
 
-void client_note_shutdown(const struct target *t)
+void client_note_shutdown(const struct target *t, unsigned wait_ms)
 {
 	struct call_reply r;
 
-	if (client_call(t, CMD_NOTE_SHUTDOWN, 0, NULL, 0, &r, NULL) == 0)
+	if (client_call(t, CMD_NOTE_SHUTDOWN, wait_ms, NULL, 0, &r, NULL) == 0)
 		call_reply_done(&r);
 }
 

@@ -75,8 +75,10 @@ int client_config_item(const struct target *t, const char *key, char **ret, stru
 int client_stop(const struct target *t, struct err **e);
 /* Sends a signal to init through its pidfd. */
 int client_signal(const struct target *t, int sig, struct err **e);
-/* Has the monitor record that this process is about to ask init to shut down. Failures do not matter. */
-void client_note_shutdown(const struct target *t);
+/* Has the monitor record that this process is about to ask init to shut down: an end within wait_ms is not followed by a
+ * reboot that had begun already, or that a shutdown of the guest's turns into. 0: init is about to be asked to reboot.
+ * Failures do not matter. */
+void client_note_shutdown(const struct target *t, unsigned wait_ms);
 /* Has an own monitor of LXC's tell those who wait what state it has been put into. */
 void client_tell_state(const struct target *t, enum lxc_state state);
 /* timeout_ms bounds the wait until the state is reached. */

@@ -43,7 +43,8 @@ enum command {
 	CMD_ATTACH = 69,		/* 1 in the pointer: with descriptors of the cgroups -> struct attach_reply */
 	CMD_GET_MANY = 70,		/* names (see MANY_FILE), each with a NUL -> per name an int32, -1 or the length, and
 					 * the value */
-	CMD_NOTE_SHUTDOWN = 72,		/* the peer signals init to shut down: recorded as who asked for the end */
+	CMD_NOTE_SHUTDOWN = 72,		/* the peer signals init to shut down: recorded as who asked for the end. For so many
+					 * milliseconds as the pointer says no reboot follows; 0: the peer wants a reboot */
 };
 
 /* A name of CMD_GET_MANY: one of these characters, then a file of the limit cgroup, or a key of the running

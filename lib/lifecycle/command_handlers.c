@@ -317,7 +317,9 @@ static int get_limit_cgroup_fd(struct monitor *m, struct client *c, const struct
 /* A client is about to ask init itself to shut down. */
 static int note_shutdown(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
 {
-	monitor_note_stopper(m->r, "request", client_creds(c)->uid, client_creds(c)->pid);
+	monitor_want_halt(m, (unsigned)req->value);
+	if (req->value)
+		monitor_note_stopper(m->r, "request", client_creds(c)->uid, client_creds(c)->pid);
 	return client_reply(c, 0, 0);
 }
 

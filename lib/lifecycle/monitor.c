@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -281,6 +282,19 @@ void monitor_note_stopper(struct run *r, const char *how, uid_t uid, pid_t pid)
 		r->stopper = NULL;
 }
 
+void monitor_want_halt(struct monitor *m, unsigned wait_ms)
+{
+	m->r->halt_until_ms = wait_ms ? now_ms() + wait_ms : 0;
+	/* The hooks of its end may be running. */
+	if (wait_ms && m->ending)
+		m->r->reboot = false;
+}
+
+bool monitor_may_reboot(const struct run *r)
+{
+	return now_ms() >= r->halt_until_ms;
+}
+
 static void give_back(void *arg)
 {
 	const struct monitor *m = arg;
@@ -336,6 +350,7 @@ int monitor_stop(struct monitor *m, struct err **e)
 	struct run *r = m->r;
 	int sig = r->conf->signal_stop.v ? (int)r->conf->signal_stop.v : SIGKILL, rc;
 
+	monitor_want_halt(m, UINT_MAX);
 	if (m->ending)
 		return 0;
 	if (r->state == STATE_STARTING || r->init_pidfd < 0) {

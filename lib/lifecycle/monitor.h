@@ -56,6 +56,10 @@ int monitor_add_listener(struct run *r, int listener, struct err **e);
 /* struct run's wait. */
 int monitor_wait(struct run *r, int fd, int other, unsigned limit_ms);
 /* Records who wants the container to end: how ("request", "signal"), and which process. */
+/* A stop (or a shutdown within wait_ms) is wanted from now on: no reboot follows, also one that has begun. 0: it may. */
+void monitor_want_halt(struct monitor *m, unsigned wait_ms);
+/* Whether init's end by a reboot is to be one. */
+bool monitor_may_reboot(const struct run *r);
 void monitor_note_stopper(struct run *r, const char *how, uid_t uid, pid_t pid);
 /* Gives back the pages that are hardly needed while the container runs, now and after each time of activity. */
 void monitor_rest(struct monitor *m);

@@ -112,6 +112,7 @@ struct run {
 	int seccomp_fd;			/* notify listener */
 	int status_fd;			/* to the client that started us; -EBADF once answered */
 	bool reboot;			/* init asked for it */
+	uint64_t halt_until_ms;		/* CLOCK_MONOTONIC: until then a shutdown is wanted, and a reboot is not */
 	int exit_status;		/* wait status of init; -1 unknown */
 	bool adopted;
 	uint64_t oom_kills;		/* processes that the kernel killed for want of memory */

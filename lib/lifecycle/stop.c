@@ -132,7 +132,7 @@ void stop_run(struct monitor *m)
 	struct run *r = m->r;
 
 	if (r->exit_status >= 0 && WIFSIGNALED(r->exit_status) && WTERMSIG(r->exit_status) == SIGHUP)
-		r->reboot = true;
+		r->reboot = monitor_may_reboot(r);
 	monitor_expect_end(m);
 	freeze_cancel(m);
 	m->ending = true; /* hooks at the end have a limit; a stop request cannot call them off */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,8 @@ static void forward(struct monitor *m, const struct signalfd_siginfo *si)
 			(void)monitor_stop(m, NULL);
 		return;
 	}
+	if (m->ending && (sig == SIGTERM || sig == SIGINT || sig == SIGHUP || sig == SIGQUIT))
+		monitor_want_halt(m, UINT_MAX);
 	if (sig == SIGTERM || sig == SIGINT || sig == SIGHUP || sig == SIGQUIT || sig == SIGPWR)
 		monitor_note_stopper(r, "signal", si->ssi_uid, (pid_t)si->ssi_pid);
 	if (r->init_pidfd >= 0 && !m->ending)

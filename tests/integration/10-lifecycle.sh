@@ -145,6 +145,51 @@ eventually 5 lxc-attach -n "$n" -- test -e /dev/log
 old=$(init_pid)
 succeeds "stop -r reboots it" lxc-stop -n "$n" -r
 ok "with a new init" eventually 15 rebooted
+
+# ---- a stop while it reboots: what was wanted last counts
+
+cp "$lxcpath/$n/config" "$scratch/config"
+mkdir -p "$scratch/hook"
+printf '#!/bin/sh\n: >%s/hook/begun\nsleep 2\n' "$scratch" >"$scratch/hook/stop"
+chmod 755 "$scratch/hook/stop"
+echo "lxc.hook.stop = $scratch/hook/stop" >>"$lxcpath/$n/config"
+lxc-stop -n "$n" -k
+for how in -k "-t 30"; do
+	rm -f "$scratch/hook/begun"
+	succeeds "it starts" lxc-start -n "$n"
+	lxc-attach -n "$n" -- reboot -f
+	ok "it begins to reboot" eventually 15 test -e "$scratch/hook/begun"
+	# shellcheck disable=SC2086 # options
+	succeeds "stop $how comes in between" lxc-stop -n "$n" $how
+	is "$(state)" STOPPED "and it stays stopped"
+	sleep 0.5
+	is "$(state)" STOPPED "for good"
+done
+cp "$scratch/config" "$lxcpath/$n/config"
+# An init that takes no notice, and is about to reboot anyway.
+printf '#!/bin/sh\ntrap "" PWR INT\nwhile [ ! -e /now ]; do sleep 0.2; done\nrm /now\nreboot -f\nsleep 60\n' >"$lxcpath/$n/rootfs/deaf"
+chmod 755 "$lxcpath/$n/rootfs/deaf"
+printf 'lxc.init.cmd = /deaf\nlxc.signal.halt = SIGPWR\nlxc.signal.reboot = SIGINT\n' >>"$lxcpath/$n/config"
+succeeds "an init that takes no notice starts" lxc-start -n "$n"
+(sleep 1; lxc-attach -n "$n" -- touch /now) &
+succeeds "a stop is content with its reboot" lxc-stop -n "$n" -t 30 --nokill
+wait "$!"
+sleep 0.5
+is "$(state)" STOPPED "and it does not come back"
+succeeds "it starts again" lxc-start -n "$n"
+fails 1 "a stop in vain" lxc-stop -n "$n" -t 1 --nokill
+lxc-attach -n "$n" -- touch /now
+old=$(init_pid)
+ok "a reboot after its time is one" eventually 15 rebooted
+fails 1 "a longer stop in vain" lxc-stop -n "$n" -t 3 --nokill
+(sleep 0.2; lxc-attach -n "$n" -- touch /now) &
+old=$(init_pid)
+run lxc-stop -n "$n" -r -t 10
+wait "$!"
+ok "a reboot that is asked for then is one" eventually 15 rebooted
+lxc-stop -n "$n" -k
+cp "$scratch/config" "$lxcpath/$n/config"
+lxc-start -n "$n"
 fails 1 "destroy refuses a running container" lxc-destroy -n "$n"
 like "$err" 'running' "and says why"
 ok "and destroys nothing" test -d "$lxcpath/$n/rootfs/bin"

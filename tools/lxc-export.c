@@ -23,6 +23,7 @@
 #include "common/opt_table.h"
 
 #define LOOK_AGAIN_MS 250
+#define NAME_TRIES 1000
 
 struct export {
 	bool running, no_snapshots;
@@ -83,15 +84,18 @@ static int hold_still(struct tool *t, struct export *x, struct lxc_container *c)
 	return EXIT_SUCCESS;
 }
 
-static int open_output(struct tool *t, struct export *x)
+/* In the directory of path. */
+static int open_nameless(const char *path)
 {
-	if (!x->file) {
-		if (isatty(STDOUT_FILENO))
-			return tool_error(t, "the archive is not written to a terminal; name a file, or use a pipe");
-		x->out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-		return x->out < 0 ? tool_error(t, "cannot use standard output: %s", strerror(errno)) : EXIT_SUCCESS;
-	}
-	/* Beside the file: what is there stays until the new one is complete. */
+	const char *slash = strrchr(path, '/');
+	auto_free char *dir = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+
+	return dir ? open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600) : -1;
+}
+
+/* Beside the file: what is there stays until the new one is complete. */
+static int open_beside(struct tool *t, struct export *x)
+{
 	if (asprintf(&x->temporary, "%s.XXXXXX", x->file) < 0) {
 		x->temporary = NULL;
 		return tool_error(t, "out of memory");
@@ -103,14 +107,49 @@ static int open_output(struct tool *t, struct export *x)
 	return tool_error(t, "cannot make a file beside %s: %s", x->file, strerror(errno));
 }
 
+/* A nameless file gets a name beside the one that it replaces. */
+static int give_name(struct export *x)
+{
+	char from[32];
+	int r = -EEXIST;
+
+	(void)snprintf(from, sizeof(from), "/proc/self/fd/%d", x->out);
+	for (unsigned tries = 0; tries < NAME_TRIES && r == -EEXIST; tries++) {
+		free(take_ptr(x->temporary));
+		if (asprintf(&x->temporary, "%s.%d-%u", x->file, (int)getpid(), tries) < 0) {
+			x->temporary = NULL;
+			return -ENOMEM;
+		}
+		r = linkat(AT_FDCWD, from, AT_FDCWD, x->temporary, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+	}
+	if (r < 0)
+		free(take_ptr(x->temporary));
+	return r;
+}
+
+static int open_output(struct tool *t, struct export *x)
+{
+	if (!x->file) {
+		if (isatty(STDOUT_FILENO))
+			return tool_error(t, "the archive is not written to a terminal; name a file, or use a pipe");
+		x->out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+		return x->out < 0 ? tool_error(t, "cannot use standard output: %s", strerror(errno)) : EXIT_SUCCESS;
+	}
+	/* Where that can be it has no name until it is complete: whatever happens to us, nothing is left. */
+	x->out = open_nameless(x->file);
+	return x->out >= 0 ? EXIT_SUCCESS : open_beside(t, x);
+}
+
 static int close_output(struct tool *t, struct export *x)
 {
 	int r = 0;
 
-	if (!x->temporary)
+	if (!x->file)
 		return EXIT_SUCCESS;
 	if (fsync(x->out) < 0 && errno != EINVAL)
 		r = -errno;
+	if (r == 0 && !x->temporary)
+		r = give_name(x);
 	if (r == 0 && rename(x->temporary, x->file) < 0)
 		r = -errno;
 	if (r < 0)

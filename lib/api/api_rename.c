@@ -118,7 +118,9 @@ static int save_pending(struct renaming *m)
 	if (fstatat(m->dir, CONFIG, &st, 0) < 0)
 		return err_set(&k->e, errno, NULL, "cannot stat %s", k->configfile);
 	r = conf_save(m->conf, m->dir, m->pending, st.st_mode & 07777, &k->e);
-	if (r == 0 && (st.st_uid != geteuid() || st.st_gid != getegid()) &&
+	if (r < 0)
+		return err_wrap(&k->e, r, "saving the configuration in %s", k->dir);
+	if ((st.st_uid != geteuid() || st.st_gid != getegid()) &&
 	    fchownat(m->dir, m->pending, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
 		log_warn(&k->log, "%s changed its owner when it was saved", k->configfile);
 	return r;

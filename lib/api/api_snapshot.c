@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/path.h"
+#include "base/str.h"
 #include "copy.h"
 #include "dir.h"
 #include "handle.h"
@@ -271,6 +272,26 @@ static int read_names(struct call *k, const char *dir, struct strv *names)
 	return 0;
 }
 
+static int settle_one(struct call *snap, void *arg)
+{
+	(void)arg;
+	(void)copy_settle(snap);
+	err_free(take_ptr(snap->e));
+	return 0;
+}
+
+/* What a killed lxc-remap left beside a snapshot. The snapshots are opened only where there is something. */
+static void settle_snapshots(struct call *k, const char *dir)
+{
+	auto_closedir DIR *d = opendir(dir);
+	bool found = false;
+
+	for (const struct dirent *ent = d ? readdir(d) : NULL; ent && !found; ent = readdir(d))
+		found = *ent->d_name == '.' && str_ends(ent->d_name, COPY_STAGING_SUFFIX);
+	if (found && snapshots_each(k, settle_one, NULL) < 0)
+		err_free(take_ptr(k->e));
+}
+
 static int list(struct call *k, struct lxc_snapshot **ret)
 {
 	auto_free char *dir = NULL;
@@ -287,6 +308,7 @@ static int list(struct call *k, struct lxc_snapshot **ret)
 	dir = snapshots_dir(k);
 	if (!dir)
 		return err_no_memory(&k->e);
+	settle_snapshots(k, dir);
 	r = read_names(k, dir, &names);
 	if (r < 0)
 		return r == -ENOENT && !k->e ? 0 : r;

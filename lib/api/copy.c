@@ -29,7 +29,6 @@
 #define CONFIG "config"
 /* Made in a container before it is replaced: it tells the old one from the new one afterwards. */
 #define REPLACED ".replaced"
-#define RESTORE_SUFFIX ".restore"
 
 struct copying {
 	struct call *from, *to;
@@ -63,7 +62,7 @@ char *copy_staging(const char *name)
 {
 	char *s = NULL;
 
-	return asprintf(&s, STAGING_PREFIX "%s" RESTORE_SUFFIX, name) < 0 ? NULL : s;
+	return asprintf(&s, STAGING_PREFIX "%s" COPY_STAGING_SUFFIX, name) < 0 ? NULL : s;
 }
 
 /* An error of the source is one of the copy. */
@@ -622,6 +621,18 @@ static int name_finally(struct copying *c)
 	return save(c);
 }
 
+/* What it replaces is deleted next: first all of the new one is on the disk, not only on its way there. */
+static int keep(struct copying *c)
+{
+	struct call *to = c->to;
+
+	if (syncfs(c->at.dir) == 0)
+		return 0;
+	if (errno == ENOSPC || errno == EDQUOT)
+		return err_no_room(&to->e, errno, c->place);
+	return err_set(&to->e, errno, NULL, "cannot write %s to its disk", c->place);
+}
+
 static int exchange(struct copying *c, const char *staging)
 {
 	struct call *to = c->to;
@@ -680,6 +691,8 @@ static int replace(struct copying *c, const char *staging)
 		r = fill(c);
 	if (r == 0)
 		r = name_finally(c);
+	if (r == 0)
+		r = keep(c);
 	if (r == 0)
 		r = exchange(c, staging);
 	thaw(c);

@@ -35,5 +35,6 @@ int copy_replace(struct call *from, struct call *to, const struct copy *how);
 /* Ends what a killed copy_replace has begun: its incomplete copy, or what was replaced, goes. Nothing
  * when it is still at work. What is left of throwaway copies that stand on the container goes too. The caller holds neither lock nor use of the container. */
 int copy_settle(struct call *to);
+#define COPY_STAGING_SUFFIX ".restore"
 /* Where copy_replace works: ".NAME.restore" in the lxcpath (new; NULL when out of memory). */
 char *copy_staging(const char *name);

@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "config/writer.h"
 #include "kernel/idmap.h"
+#include "kernel/openat.h"
 #include "kernel/proc.h"
 
 #define DIR_FLAGS (O_DIRECTORY | O_CLOEXEC)
@@ -114,7 +115,12 @@ int dir_save_config(struct call *k, const struct conf *conf, int dirfd, const ch
 	bool had = fstatat(dirfd, name, &old, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(old.st_mode);
 	int r = conf_save(conf, dirfd, name, had ? old.st_mode & 07777 : dir_config_mode(), &k->e);
 
-	if (r == 0 && had && (old.st_uid != geteuid() || old.st_gid != getegid()) &&
+	if (r < 0) {
+		auto_free char *at = fd_path(dirfd);
+
+		return err_wrap(&k->e, r, "saving the configuration in %s", at ? at : k->dir);
+	}
+	if (had && (old.st_uid != geteuid() || old.st_gid != getegid()) &&
 	    fchownat(dirfd, name, old.st_uid, old.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
 		log_warn(&k->log, "%s/%s changed its owner when it was saved", k->dir, name);
 	return r;

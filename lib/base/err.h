@@ -92,6 +92,12 @@ const char *err_path_value(const char *lxcpath);
 #include "base/errors.def"
 #undef ERROR
 
+/* The disk is full, or what a quota allows of it is used up. */
+static inline int err_no_room(struct err **e, int num, const char *path)
+{
+	return num == EDQUOT ? err_disk_quota(e, path) : err_disk_full(e, path);
+}
+
 /* The documentation of all ids, for lxc-errors(7) and lxc-config --explain. */
 struct err_doc {
 	const char *id;		/* underscores, as in errors.def */

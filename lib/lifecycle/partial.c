@@ -17,6 +17,7 @@
 
 #define MARKER PARTIAL_MARKER
 #define REMOVAL "removal\n"
+#define CONFIG "config"
 
 char *partial_staging(const char *name)
 {
@@ -80,10 +81,26 @@ int partial_begin(int dirfd, struct err **e)
 	return take_fd(&fd);
 }
 
+static bool is_full(int num)
+{
+	return num == ENOSPC || num == EDQUOT;
+}
+
+/* Where the disk is full, and a removal the way out of that, another name of the configuration does. */
+static int open_removal(int dirfd)
+{
+	const int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+	int fd = openat(dirfd, MARKER, flags | O_CREAT, 0600);
+
+	if (fd < 0 && is_full(errno) && linkat(dirfd, CONFIG, dirfd, MARKER, 0) == 0)
+		fd = openat(dirfd, MARKER, flags);
+	return fd;
+}
+
 int partial_begin_removal(int dirfd, struct err **e)
 {
 	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	auto_close int fd = openat(dirfd, MARKER, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+	auto_close int fd = open_removal(dirfd);
 	struct stat st;
 
 	/* Something else of that name: it goes first, and the marker takes its place. */
@@ -95,7 +112,8 @@ int partial_begin_removal(int dirfd, struct err **e)
 		return err_set(e, EINVAL, NULL, "the marker '" MARKER "' in the container's directory is no file");
 	if (fcntl(fd, F_OFD_SETLK, &l) < 0)
 		return err_set(e, errno, NULL, "cannot lock the marker of the removal");
-	if (st.st_size == 0 && write(fd, REMOVAL, strlen(REMOVAL)) < 0) {
+	/* An empty one says less, but enough: what it marks is not complete, and is removed in the same way. */
+	if (st.st_size == 0 && write(fd, REMOVAL, strlen(REMOVAL)) < 0 && !is_full(errno)) {
 		int saved = errno;
 
 		(void)unlinkat(dirfd, MARKER, 0);

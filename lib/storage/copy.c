@@ -101,8 +101,15 @@ static int fill_here(void *arg, const struct idmap *ids, struct err **e)
 	const struct filling *f = arg;
 	auto_close int source = -EBADF, target = -EBADF;
 	struct idmap from_map = { 0 }, to_map = { 0 };
-	/* A container without a map may have had nodes that one with a map must not open. */
-	bool no_devices = !conf_is_mapped(f->how->from) && conf_is_mapped(f->how->to);
+	const struct storage_mapping mapping = {
+		.from = &from_map,
+		.to = &to_map,
+		/* A container without a map may have had nodes that one with a map must not open. */
+		.no_devices = !conf_is_mapped(f->how->from) && conf_is_mapped(f->how->to),
+		/* What is mounted out of sight has no path. */
+		.from_name = f->from->driver == &storage_dir ? f->from->source : f->how->from_name,
+		.to_name = f->to->driver == &storage_dir ? f->to->source : f->how->to_dir,
+	};
 	int r = map_of(f->how->from, storage_is_neutral(f->how->from), ids, &from_map, e);
 
 	if (r == 0)
@@ -114,7 +121,7 @@ static int fill_here(void *arg, const struct idmap *ids, struct err **e)
 	if (r >= 0)
 		r = target = open_target(f->to, f->how, e);
 	if (r >= 0)
-		r = storage_copytree_mapped(source, target, &from_map, &to_map, no_devices, f->how->progress, e);
+		r = storage_copytree_mapped(source, target, &mapping, f->how->progress, e);
 	idmap_done(&from_map);
 	idmap_done(&to_map);
 	return r;

@@ -54,6 +54,7 @@ struct link {
 struct walk {
 	struct copy c;
 	int to_top;
+	const char *from_name, *to_name;	/* NULL: as the kernel names them */
 	bool no_devices;
 	struct level *v;
 	size_t n, room;
@@ -84,17 +85,28 @@ static void walk_done(struct walk *w)
 }
 #define auto_walk __attribute__((cleanup(walk_done)))
 
-static int fail(struct walk *w, int r, const char *name)
+/* The directory at hand, for messages (new). */
+static char *place(const struct walk *w)
 {
 	const struct level *l = &w->v[w->n - 1];
-	auto_free char *dir = fd_path(l->from), *to = fd_path(w->to_top);
+	char *s;
+
+	if (!w->from_name)
+		return fd_path(l->from);
+	return asprintf(&s, "%s%s%.*s", w->from_name, l->path_len ? "/" : "", (int)l->path_len,
+			l->path_len ? w->path.p : "") < 0 ? NULL : s;
+}
+
+static int fail(struct walk *w, int r, const char *name)
+{
+	auto_free char *dir = place(w), *to = w->to_name ? strdup(w->to_name) : fd_path(w->to_top);
 
 	if (r == -ECANCELED)
 		return err_copy_cancelled(w->e);
 	if (r == -ENOMEM)
 		return err_no_memory(w->e);
 	if (r == -ENOSPC || r == -EDQUOT)
-		return err_disk_full(w->e, to ? to : "the copy");
+		return err_no_room(w->e, -r, to ? to : "the copy");
 	if (r == -EOVERFLOW)
 		return err_copy_id_unmapped(w->e, w->c.unmapped, dir ? dir : "", *name ? "/" : "", name);
 	return err_set(w->e, -r, NULL, "cannot copy %s%s%s", dir ? dir : "", *name ? "/" : "", name);
@@ -271,7 +283,7 @@ static int copy_special(struct walk *w, const char *name, const struct stat *st)
 	if (mknodat(l->to, name, (st->st_mode & S_IFMT) | 0600, st->st_rdev) == 0)
 		return copy_attributes_at(&w->c, l->from, l->to, name, st);
 	if (errno == EPERM && (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode)) && !host_in_initial_userns()) {
-		auto_free char *dir = fd_path(l->from);
+		auto_free char *dir = place(w);
 
 		return err_copy_device(w->e, dir ? dir : "", name);
 	}
@@ -532,15 +544,17 @@ static mode_t own_umask(void)
 	return (mode_t)v;
 }
 
-int storage_copytree_mapped(int from_fd, int to_fd, const struct idmap *from_map, const struct idmap *to_map,
-			    bool no_devices, const struct storage_progress *p, struct err **e)
+int storage_copytree_mapped(int from_fd, int to_fd, const struct storage_mapping *how, const struct storage_progress *p,
+			    struct err **e)
 {
 	struct err *mine = NULL;
 	auto_walk struct walk w = {
-		.c = { .from = from_map, .to = to_map, .progress = p, .uid = geteuid(), .gid = getegid(),
+		.c = { .from = how->from, .to = how->to, .progress = p, .uid = geteuid(), .gid = getegid(),
 		       .umask = own_umask() },
 		.to_top = to_fd,
-		.no_devices = no_devices,
+		.no_devices = how->no_devices,
+		.from_name = how->from_name,
+		.to_name = how->to_name,
 		.path = BUF_INIT(NAMES_MAX),
 		.e = &mine,
 	};
@@ -567,5 +581,5 @@ int storage_copytree_mapped(int from_fd, int to_fd, const struct idmap *from_map
 
 int storage_copytree(int from_fd, int to_fd, const struct storage_progress *p, struct err **e)
 {
-	return storage_copytree_mapped(from_fd, to_fd, NULL, NULL, false, p, e);
+	return storage_copytree_mapped(from_fd, to_fd, &(struct storage_mapping){ 0 }, p, e);
 }

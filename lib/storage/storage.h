@@ -109,10 +109,14 @@ int storage_view(const struct conf *c, struct log *l, struct storage **ret, stru
 /* Copies the tree behind from_fd into the empty directory behind to_fd: ids, modes, times, hard links, sparse files,
  * xattrs, ACLs, capabilities, devices; reflink, else copy_file_range. Never follows a symlink, never crosses a mount. */
 int storage_copytree(int from_fd, int to_fd, const struct storage_progress *p, struct err **e);
-/* The same with ids shifted from one map to the other; an empty map is that of a privileged container.
- * Ids in access control lists and file capabilities are shifted too. no_devices: device nodes stay out. */
-int storage_copytree_mapped(int from_fd, int to_fd, const struct idmap *from_map, const struct idmap *to_map,
-			    bool no_devices, const struct storage_progress *p, struct err **e);
+struct storage_mapping {
+	const struct idmap *from, *to;	/* an empty map is that of a privileged container; NULL: ids are kept */
+	bool no_devices;		/* device nodes stay out */
+	const char *from_name, *to_name;	/* of the two trees, in messages; NULL: the paths of their descriptors */
+};
+/* The same with ids shifted from one map to the other, in access control lists and file capabilities too. */
+int storage_copytree_mapped(int from_fd, int to_fd, const struct storage_mapping *how, const struct storage_progress *p,
+			    struct err **e);
 struct storage_usage {
 	uint64_t used;			/* bytes on disk, shared parts included */
 	uint64_t exclusive;		/* UINT64_MAX: not known */

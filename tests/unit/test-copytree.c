@@ -336,7 +336,7 @@ static int copy_mapped(unsigned a, unsigned b, unsigned b_range, struct err **e)
 		map_of(&x, a, 65536);
 	if (b)
 		map_of(&y, b, b_range);
-	r = storage_copytree_mapped(from, to, &x, &y, false, NULL, e);
+	r = storage_copytree_mapped(from, to, &(struct storage_mapping){ .from = &x, .to = &y }, NULL, e);
 	idmap_done(&x);
 	idmap_done(&y);
 	return r;

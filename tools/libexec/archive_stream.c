@@ -19,6 +19,7 @@
 #include "base/num.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "kernel/openat.h"
 
 #define BLOCK ((size_t)128 << 10)
 #define NS_PER_S UINT64_C(1000000000)
@@ -198,11 +199,16 @@ struct archive *sink_archive(struct sink *s)
 int sink_fail(struct sink *s, const char *doing, struct err **e)
 {
 	const char *why = archive_error_string(s->a);
+	auto_free char *path = s->failed ? fd_path(s->fd) : NULL;
+	char *slash = path && *path == '/' ? strrchr(path, '/') : NULL;
 
-	if (s->failed == ENOSPC || s->failed == EDQUOT)
-		return err_disk_full(e, "the archive");
+	/* The name is only for now, the directory is what is full. */
+	if (slash && slash != path)
+		*slash = '\0';
+	if (slash && (s->failed == ENOSPC || s->failed == EDQUOT))
+		return err_no_room(e, s->failed, path);
 	if (s->failed)
-		return err_set(e, s->failed, NULL, "cannot write the archive");
+		return err_set(e, s->failed, NULL, "cannot write the archive%s%s", slash ? " in " : "", slash ? path : "");
 	return err_set(e, EIO, NULL, "%s the archive failed: %s", doing, why ? why : "out of memory");
 }
 

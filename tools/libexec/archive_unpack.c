@@ -82,10 +82,10 @@ static const char *name_of(struct archive_entry *entry)
 	return name ? name : "";
 }
 
-static int fail(struct archive_entry *entry, int num, struct err **e)
+static int fail(const struct unpack *u, struct archive_entry *entry, int num, struct err **e)
 {
 	if (num == ENOSPC || num == EDQUOT)
-		return err_disk_full(e, name_of(entry));
+		return err_no_room(e, num, u->how->dir);
 	return err_set(e, num, NULL, "cannot make %s", name_of(entry));
 }
 
@@ -295,13 +295,13 @@ static int set_by_fd(struct unpack *u, struct archive_entry *entry, int fd, stru
 	if (r < 0)
 		return r;
 	if (fchown(fd, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry)) < 0)
-		return fail(entry, errno, e);
+		return fail(u, entry, errno, e);
 	if (fchmod(fd, archive_entry_perm(entry) & 07777) < 0)
-		return fail(entry, errno, e);
+		return fail(u, entry, errno, e);
 	r = set_xattrs(u, entry, NULL, fd, e);
 	times_of(entry, t);
 	if (r == 0 && futimens(fd, t) < 0)
-		r = fail(entry, errno, e);
+		r = fail(u, entry, errno, e);
 	return r;
 }
 
@@ -314,15 +314,15 @@ static int set_by_name(struct unpack *u, struct archive_entry *entry, int dir, c
 	if (r < 0)
 		return r;
 	if (fchownat(dir, name, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry), AT_SYMLINK_NOFOLLOW) < 0)
-		return fail(entry, errno, e);
+		return fail(u, entry, errno, e);
 	/* We made it a moment ago, and nobody else writes here: it is no link. */
 	if (archive_entry_filetype(entry) != AE_IFLNK && fchmodat(dir, name, archive_entry_perm(entry) & 07777, 0) < 0)
-		return fail(entry, errno, e);
+		return fail(u, entry, errno, e);
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir, name);
 	r = set_xattrs(u, entry, path, -1, e);
 	times_of(entry, t);
 	if (r == 0 && utimensat(dir, name, t, AT_SYMLINK_NOFOLLOW) < 0)
-		r = fail(entry, errno, e);
+		r = fail(u, entry, errno, e);
 	return r;
 }
 
@@ -351,7 +351,7 @@ static int write_blocks(struct unpack *u, struct archive_entry *entry, int fd, s
 			if (put < 0 && errno == EINTR)
 				continue;
 			if (put < 0)
-				return fail(entry, errno, e);
+				return fail(u, entry, errno, e);
 			p = (const char *)p + put;
 			n -= (size_t)put;
 			at += put;
@@ -365,13 +365,13 @@ static int make_file(struct unpack *u, struct archive_entry *entry, int dir, con
 	int r;
 
 	if (fd < 0)
-		return errno == EEXIST ? hostile(entry, "comes twice", e) : fail(entry, errno, e);
+		return errno == EEXIST ? hostile(entry, "comes twice", e) : fail(u, entry, errno, e);
 	if (archive_entry_size(entry) < 0)
 		return hostile(entry, "has no size", e);
 	r = write_blocks(u, entry, fd, e);
 	/* What ends with a hole. */
 	if (r == 0 && ftruncate(fd, archive_entry_size(entry)) < 0)
-		r = fail(entry, errno, e);
+		r = fail(u, entry, errno, e);
 	return r < 0 ? r : set_by_fd(u, entry, fd, e);
 }
 
@@ -402,7 +402,7 @@ static int make_node(struct unpack *u, struct archive_entry *entry, int dir, con
 		if (errno == EEXIST)
 			return hostile(entry, "comes twice", e);
 		if (errno != EPERM || type == AE_IFIFO || host_in_initial_userns())
-			return fail(entry, errno, e);
+			return fail(u, entry, errno, e);
 		u->left_out++;
 		return 0;
 	}
@@ -416,7 +416,7 @@ static int make_symlink(struct unpack *u, struct archive_entry *entry, int dir, 
 	if (!target || !*target)
 		return hostile(entry, "is a link to nothing", e);
 	if (symlinkat(target, dir, name) < 0)
-		return errno == EEXIST ? hostile(entry, "comes twice", e) : fail(entry, errno, e);
+		return errno == EEXIST ? hostile(entry, "comes twice", e) : fail(u, entry, errno, e);
 	return set_by_name(u, entry, dir, name, e);
 }
 
@@ -461,7 +461,7 @@ static int make_link(struct unpack *u, struct archive_entry *entry, int dir, con
 	if (parent < 0 || !*base || fstatat(parent, base, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
 		return hostile(entry, "is a hard link to something that is not there", e);
 	if (linkat(parent, base, dir, name, 0) < 0)
-		return errno == EEXIST ? hostile(entry, "comes twice", e) : fail(entry, errno, e);
+		return errno == EEXIST ? hostile(entry, "comes twice", e) : fail(u, entry, errno, e);
 	return 0;
 }
 
@@ -491,9 +491,9 @@ static int make_directory(struct unpack *u, struct archive_entry *entry, const c
 	/* One that is there has been completed before, or is something else. */
 	if (mkdirat(up, name, 0700) < 0)
 		return errno == EEXIST ? hostile(entry, "lies in a directory that is complete, or in none", e) :
-					 fail(entry, errno, e);
+					 fail(u, entry, errno, e);
 	fd = openat(up, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? fail(entry, errno, e) : enter(u, fd, name, e);
+	return fd < 0 ? fail(u, entry, errno, e) : enter(u, fd, name, e);
 }
 
 static bool is_component(const char *name, size_t n)
@@ -714,6 +714,16 @@ static int take_all(struct unpack *u, struct err **e)
 	}
 }
 
+/* It may have been moved here, and be nowhere else soon: what is reported as done is on the disk. */
+static int keep(struct unpack *u, struct err **e)
+{
+	if (syncfs(u->dir) == 0)
+		return 0;
+	if (errno == ENOSPC || errno == EDQUOT)
+		return err_no_room(e, errno, u->how->dir);
+	return err_set(e, errno, NULL, "cannot write %s to its disk", u->how->dir);
+}
+
 static int reset_identity(struct unpack *u, struct err **e)
 {
 	bool renamed = !STREQ(u->old_name, u->how->name);
@@ -761,6 +771,8 @@ int unpack(const struct unpacking *how, struct log *l, struct err **e)
 	ticker_end(&u.ticker);
 	if (r == 0)
 		r = reset_identity(&u, e);
+	if (r == 0)
+		r = keep(&u, e);
 	if (r == 0 && u.left_out)
 		fprintf(stderr, "lxc-import: %u device nodes are left out: a container with an id map cannot have them, and gets those it needs when it starts\n",
 			u.left_out);

@@ -186,3 +186,17 @@ int io_replace_volatile(int dirfd, const char *name, const void *p, size_t n, mo
 {
 	return replace(dirfd, name, p, n, mode, false, e);
 }
+
+char *io_obstacle(const char *path)
+{
+	for (size_t n = 1; *path && path[n - 1]; n++) {
+		auto_free char *part = NULL;
+
+		if (n > 1 && path[n] && path[n] != '/')
+			continue;
+		part = strndup(path, n);
+		if (!part || (access(part, X_OK) < 0 && errno == EACCES))
+			return take_ptr(part);
+	}
+	return NULL;
+}

@@ -27,3 +27,6 @@ int io_replace(int dirfd, const char *name, const void *p, size_t n, mode_t mode
 /* The same for what a crash of the whole system may take along: nobody waits for a disk. After such a crash
  * NAME may be the old file, the new one, or one without its content. */
 int io_replace_volatile(int dirfd, const char *name, const void *p, size_t n, mode_t mode, struct err **e);
+/* What keeps this process from entering or executing path: the first of its directories without the x permission, or path
+ * itself (new; NULL: nothing that its modes say, or no memory). */
+char *io_obstacle(const char *path);

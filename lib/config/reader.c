@@ -196,10 +196,19 @@ static int loop_found(struct reader *r, unsigned from, const char *path, struct 
 	return err_include_loop(e, path, buf_str(&chain));
 }
 
-static int unreadable(struct err **e, int num, const char *path)
+int reader_unreadable(int num, const char *path, const struct err *why, struct err **e)
 {
-	return err_config_unreadable(e, num, path,
-				     strerrordesc_np(num) ? strerrordesc_np(num) : "unknown error");
+	auto_free char *dir = strndup(path, (size_t)(path_base(path) - path)), *closed = NULL;
+	const char *text = strerrordesc_np(num);
+	struct stat st;
+
+	if (dir && num == EACCES)
+		closed = io_obstacle(dir);
+	if (closed && stat(closed, &st) == 0)
+		return err_config_unreachable(e, path, closed, st.st_uid == geteuid() ? "chmod u+x" : "as its owner: chmod o+x");
+	if (why && *err_root(why)->id)
+		text = err_root(why)->what;
+	return err_config_unreadable(e, num, path, text ? text : "unknown error");
 }
 
 /* Opens, checks and reads one file; faults inside are collected, its own are in *e. */
@@ -220,10 +229,9 @@ static int read_file(struct reader *r, struct conf *c, const char *path, bool to
 		return err_include_count(e, path, r->files);
 	fd = io_open_regular(AT_FDCWD, path, 0, &why);
 	if (fd < 0)
-		return *err_root(why)->id ? err_config_unreadable(e, -fd, path, err_root(why)->what)
-					  : unreadable(e, -fd, path);
+		return reader_unreadable(-fd, path, why, e);
 	if (fstat(fd, &st) < 0)
-		return unreadable(e, errno, path);
+		return reader_unreadable(errno, path, NULL, e);
 	for (unsigned i = 0; i < r->depth; i++)
 		if (r->stack[i].dev == st.st_dev && r->stack[i].ino == st.st_ino)
 			return loop_found(r, i, path, e);
@@ -235,7 +243,7 @@ static int read_file(struct reader *r, struct conf *c, const char *path, bool to
 	if (ret == -EFBIG)
 		return err_config_too_large(e, path, (unsigned)(FILE_MAX >> 10));
 	if (ret < 0)
-		return unreadable(e, -ret, path);
+		return reader_unreadable(-ret, path, NULL, e);
 	*f = (struct frame){ .file = conf_intern(c, path), .dev = st.st_dev, .ino = st.st_ino };
 	if (!f->file)
 		return err_no_memory(e);
@@ -253,7 +261,7 @@ static int read_dir(struct reader *r, struct conf *c, const char *path, struct l
 	int ret = 0;
 
 	if (!d)
-		return errno == ENOENT ? 0 : unreadable(e, errno, path);
+		return errno == ENOENT ? 0 : reader_unreadable(errno, path, NULL, e);
 	for (const struct dirent *de = readdir(d); de; de = readdir(d))
 		if (strlen(de->d_name) > strlen(".conf") && str_ends(de->d_name, ".conf") &&
 		    strv_add(&names, de->d_name) < 0)

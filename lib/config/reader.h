@@ -12,6 +12,8 @@
  * lines go into c->text. On failure *e's root names file:line, further faults of the same pass are
  * its "more" (err_more), and c must not be used. */
 int conf_load(struct conf *c, const char *path, struct log *l, struct err **e);
+/* Why path could not be opened or read; why: what io_read_file said, or NULL. */
+int reader_unreadable(int num, const char *path, const struct err *why, struct err **e);
 /* Parses text as if read from a file called name. */
 int conf_parse(struct conf *c, const char *text, size_t len, const char *name, struct log *l, struct err **e);
 /* One "KEY=VALUE" of a tool's -s option: split, trimmed, unquoted, applied like the API's set. */

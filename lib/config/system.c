@@ -15,6 +15,7 @@
 #include "base/path.h"
 #include "base/paths.h"
 #include "base/str.h"
+#include "config/reader.h"
 
 #define SYSTEM_MAX ((size_t)1 << 20)
 
@@ -101,8 +102,7 @@ static int from_file(const char *key, char **ret, struct err **e)
 	if (r == -ENOENT || r == -ENOTDIR)
 		return 0;
 	if (r < 0)
-		return err_config_unreadable(e, -r, path,
-					     *err_root(why)->id ? err_root(why)->what : strerrordesc_np(-r));
+		return reader_unreadable(-r, path, why, e);
 	*ret = find_value(text, key);
 	if (*ret && strcmp(key, "lxc.lxcpath") == 0)
 		for (n = strlen(*ret); n > 1 && (*ret)[n - 1] == '/'; n--)

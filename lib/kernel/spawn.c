@@ -18,6 +18,7 @@
 
 #include "base/cleanup.h"
 #include "base/compiler.h"
+#include "base/io.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "base/strv.h"
@@ -88,26 +89,12 @@ static char *find_program(const struct spawn *s, struct err **e)
 	return NULL;
 }
 
-char *spawn_obstacle(const char *path)
-{
-	for (size_t n = 1; *path && path[n - 1]; n++) {
-		auto_free char *part = NULL;
-
-		if (n > 1 && path[n] && path[n] != '/')
-			continue;
-		part = strndup(path, n);
-		if (!part || (access(part, X_OK) < 0 && errno == EACCES))
-			return take_ptr(part);
-	}
-	return NULL;
-}
-
 static int exec_error(struct err **e, int num, const char *path)
 {
 	auto_free char *dir = NULL, *obstacle = NULL;
 	struct stat st;
 
-	if (num == EACCES && (obstacle = spawn_obstacle(path)))
+	if (num == EACCES && (obstacle = io_obstacle(path)))
 		return err_program_forbidden(e, path, obstacle);
 	if (num != ENOENT)
 		return err_set(e, num, NULL, "cannot run %s", path);

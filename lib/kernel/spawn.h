@@ -32,8 +32,5 @@ int spawn_start(const struct spawn *s, pid_t *ret_pid, int *ret_pidfd, struct er
 int spawn_run(const struct spawn *s, int *ret_status, struct err **e);
 /* Runs and insists on exit status 0: else an error "NAME failed with exit status N: LAST LINE". */
 int spawn_check(const struct spawn *s, struct err **e);
-/* What keeps this process from executing path: the first of its directories that it may not enter, or path itself (new;
- * NULL: nothing that its modes say, or no memory). */
-char *spawn_obstacle(const char *path);
 /* The last non-empty line in output, without control characters (new, "" if none). */
 char *spawn_last_line(const struct buf *output);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/str.h"
 #include "kernel/proc.h"
 #include "kernel/spawn.h"
@@ -214,7 +215,7 @@ int hooks_spawn(void *arg, struct spawn *s, struct buf *out, int *status, struct
 /* What keeps a hook's program, or the shell, from running; mapped: whom that is about. */
 static int forbidden(const struct run *r, enum conf_hook kind, const char *program, struct err **e)
 {
-	auto_free char *obstacle = spawn_obstacle(program), *who = NULL;
+	auto_free char *obstacle = io_obstacle(program), *who = NULL;
 	uint32_t host = in_init(kind) ? idmap_to_host(&r->idmap, false, geteuid()) : UINT32_MAX;
 	const char *inside = kind == HOOK_START ? " in the container" : "";
 

@@ -21,7 +21,6 @@
 #include "kernel/caps.h"
 #include "kernel/mount.h"
 #include "kernel/openat.h"
-#include "kernel/spawn.h"
 #include "lifecycle/hooks.h"
 #include "lifecycle/init_check.h"
 #include "lifecycle/mount_entry.h"
@@ -54,7 +53,7 @@ int init_prepare_mounts(struct run *r, struct err **e)
 
 static int mount_point_error(const struct run *r, const char *where, int num, struct err **e)
 {
-	auto_free char *obstacle = num == EACCES && run_is_mapped(r) ? spawn_obstacle(where) : NULL;
+	auto_free char *obstacle = num == EACCES && run_is_mapped(r) ? io_obstacle(where) : NULL;
 
 	return obstacle ? err_rootfs_mount_forbidden(e, where, obstacle, idmap_to_host(&r->idmap, false, geteuid())) :
 			  err_rootfs_mount_missing(e, where);

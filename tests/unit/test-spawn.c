@@ -201,16 +201,16 @@ static void what_is_in_the_way_is_named(void **state)
 
 	unit_write(dir, "script", "");
 	assert_true(asprintf(&path, "%s/script", dir) > 0);
-	of_file = spawn_obstacle(path);
+	of_file = io_obstacle(path);
 	assert_string_equal(of_file, path);
 	assert_int_equal(chmod(path, 0755), 0);
-	none = spawn_obstacle(path);
+	none = io_obstacle(path);
 	assert_null(none);
-	assert_null(spawn_obstacle(""));
+	assert_null(io_obstacle(""));
 	/* Root of the host enters every directory. */
 	if (geteuid() != 0) {
 		assert_int_equal(chmod(dir, 0600), 0);
-		of_dir = spawn_obstacle(path);
+		of_dir = io_obstacle(path);
 		assert_string_equal(of_dir, dir);
 		assert_int_equal(chmod(dir, 0700), 0);
 	}

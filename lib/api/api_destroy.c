@@ -15,6 +15,7 @@
 #include "handle.h"
 #include "lifecycle/client.h"
 #include "hook.h"
+#include "kernel/idmap.h"
 #include "lifecycle/depend.h"
 #include "lifecycle/partial.h"
 #include "lifecycle/removal.h"
@@ -156,6 +157,26 @@ static int check(struct call *k, int dirfd, enum partial *ret_partial)
 	return r < 0 ? r : use_alone_fd(k, dirfd);
 }
 
+static int nothing(void *arg, struct err **e)
+{
+	return 0;
+}
+
+/* A user removes the files of a mapped container's ids as these ids: not half of it, where he may not have them now. */
+static int check_ids(struct call *k, const struct conf *conf, int dirfd)
+{
+	struct idmap ids = { 0 };
+	struct stat st;
+	int r;
+
+	if (geteuid() == 0 || !conf || !conf_is_mapped(conf) || !conf->rootfs_managed.v ||
+	    fstatat(dirfd, "rootfs", &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_uid == geteuid())
+		return 0;
+	r = conf_idmap(conf, &ids) < 0 ? err_no_memory(&k->e) : idmap_run(&ids, nothing, NULL, &k->e);
+	idmap_done(&ids);
+	return err_wrap(&k->e, r, "taking the ids of its files");
+}
+
 static int destroy(struct call *k)
 {
 	auto_close int parent = -EBADF;
@@ -184,6 +205,8 @@ static int destroy(struct call *k)
 	r = conf_to_destroy(k, partial, &conf);
 	if (r == 0 && (!conf || conf->rootfs_managed.v))
 		r = check_dependents(k, dirfd);
+	if (r == 0)
+		r = check_ids(k, conf, dirfd);
 	return r < 0 ? r : destroy_files(k, conf, parent, dirfd);
 }
 

@@ -187,11 +187,59 @@ like "$(cat "/home/carol/.local/share/lxc/$n/config")" "^lxc.idmap = u 1000 1100
 succeeds "it starts" as carol lxc-start -n "$n"
 is "$(as carol lxc-attach -n "$n" -- sh -c 'touch /f && chown 2000 /f && stat -c %u /f')" 2000 "it has both"
 succeeds "it stops" as carol lxc-stop -n "$n" -k
+cp -a "/home/carol/.local/share/lxc/$n/rootfs/bin" "$scratch/bins"
 cp /usr/bin/newuidmap "$scratch/newuidmap"
 mount --bind "$scratch/newuidmap" /usr/bin/newuidmap
 fails 1 "a powerless newuidmap is found out" as carol lxc-start -n "$n"
 like "$err" "/usr/bin/newuidmap has neither the setuid bit nor file capabilities" "... and named"
 umount /usr/bin/newuidmap
+# One that is not there: the same directory but for it.
+mkdir "$scratch/programs" "$scratch/without"
+mount --bind /usr/bin "$scratch/programs"
+for program in /usr/bin/*; do
+	ln -s "$scratch/programs/${program##*/}" "$scratch/without/"
+done
+rm "$scratch/without/newuidmap"
+mount --bind "$scratch/without" /usr/bin
+for command in lxc-start "lxc-create -t busybox" lxc-destroy; do
+	new=''
+	case $command in *create*) new=-new ;; esac
+	# shellcheck disable=SC2086 # a command and its options
+	fails 1 "without newuidmap: $command" as carol $command -n "$n$new"
+	like "$err" "program newuidmap does not exist in /usr/" "... the program is named"
+	like "$err" "try: on Debian: apt-get install uidmap" "... and what has it"
+done
+umount /usr/bin
+umount "$scratch/programs"
+# Ids that were taken back.
+cp "$scratch/etc/subgid" "$scratch/subgid"
+grep -v ^carol "$scratch/subgid" >"$scratch/etc/subgid"
+for command in lxc-start lxc-destroy; do
+	fails 1 "without group ids: $command" as carol $command -n "$n"
+	like "$err" "gid range 1000000000-1000065535 is not granted to carol in /etc/subgid" "... the range is named"
+	like "$err" "try: as root: usermod --add-subgids 1000000000-1000065535 carol" "... with the remedy"
+done
+is "$(find "/home/carol/.local/share/lxc/$n/rootfs/bin" | wc -l)" "$(find "$scratch/bins" | wc -l)" "what cannot be destroyed is whole"
+cat "$scratch/subgid" >"$scratch/etc/subgid"
+# Places that she may not enter.
+for place in "$scratch/closed" /home/carol; do
+	case $place in
+	/home/carol) home_dir=$place mode=0600 remedy="chmod u\+x $place" ;;
+	*) home_dir=$place/carol mode=0700 remedy="as its owner: chmod o\+x $place" ;;
+	esac
+	mkdir -p "$home_dir"
+	chown carol "$home_dir"
+	chmod "$mode" "$place"
+	for command in "lxc-start -n $n" lxc-ls; do
+		# shellcheck disable=SC2086 # a command and its options
+		fails 1 "$place is closed: $command" setpriv --reuid "$(id -u carol)" --regid "$(id -g carol)" --clear-groups \
+			env -i HOME="$home_dir" XDG_RUNTIME_DIR="/run/user/$(id -u carol)" PATH="$PATH" $command
+		like "$err" "$home_dir/.config/lxc/lxc.conf cannot be read: this user has no x permission on $place\$" "... the directory is named"
+		like "$err" "try: $remedy" "... with the remedy"
+	done
+done
+chmod 0700 /home/carol
+rm -r "$scratch/closed"
 succeeds "destroy works with two ranges" as carol lxc-destroy -n "$n"
 
 finish

@@ -107,13 +107,14 @@ static int open_beside(struct tool *t, struct export *x)
 	return tool_error(t, "cannot make a file beside %s: %s", x->file, strerror(errno));
 }
 
-/* A nameless file gets a name beside the one that it replaces. */
+/* A nameless file gets its name: the one that is wanted, or one beside the file that it replaces. */
 static int give_name(struct export *x)
 {
 	char from[32];
-	int r = -EEXIST;
+	int r;
 
 	(void)snprintf(from, sizeof(from), "/proc/self/fd/%d", x->out);
+	r = linkat(AT_FDCWD, from, AT_FDCWD, x->file, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
 	for (unsigned tries = 0; tries < NAME_TRIES && r == -EEXIST; tries++) {
 		free(take_ptr(x->temporary));
 		if (asprintf(&x->temporary, "%s.%d-%u", x->file, (int)getpid(), tries) < 0) {
@@ -150,7 +151,7 @@ static int close_output(struct tool *t, struct export *x)
 		r = -errno;
 	if (r == 0 && !x->temporary)
 		r = give_name(x);
-	if (r == 0 && rename(x->temporary, x->file) < 0)
+	if (r == 0 && x->temporary && rename(x->temporary, x->file) < 0)
 		r = -errno;
 	if (r < 0)
 		return tool_error(t, "cannot write %s: %s", x->file, strerror(-r));

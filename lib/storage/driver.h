@@ -85,8 +85,6 @@ int storage_open(const struct storage_driver *d, const char *source, const struc
 /* The type that c names, or that its path shows. */
 int storage_driver_of(const struct conf *c, const struct storage_driver **ret, struct err **e);
 int storage_driver_named(const char *type, const struct storage_driver **ret, struct err **e);
-/* lxc.rootfs.options has idmap=. */
-bool storage_has_idmap(const struct conf *c);
 /* True where this process may mount what it likes. */
 bool storage_is_privileged(void);
 /* The attributes that a mount gets from lxc.rootfs.options, or that a view has. */

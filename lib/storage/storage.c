@@ -206,7 +206,8 @@ int storage_choose_idmap(struct storage *s, const struct conf *c, const struct i
 		return 0;
 	if (!dir_can_idmap(s, m)) {
 		log_warn(l, "%s belongs to root of the host, and its file system cannot be mounted with shifted ids: its "
-			 "files will be nobody's in the container; shift their owners", s->source);
+			 "files will be nobody's in the container; lxc-remap -n %s --config %s shifts their owners",
+			 s->source, c->name, c->files.n ? c->files.v[0] : "FILE");
 		return 0;
 	}
 	log_info(l, "%s belongs to root of the host: its files are shown with the container's ids", s->source);

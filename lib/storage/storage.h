@@ -28,6 +28,8 @@ void storage_free(struct storage *s);
  * mount shows them shifted: lxc.rootfs.options has idmap=, or the root is in the container's own directory and belongs
  * to root of the host. Never for whom that takes root of the host and who is not. */
 bool storage_is_neutral(const struct conf *c);
+/* lxc.rootfs.options has idmap=. */
+bool storage_has_idmap(const struct conf *c);
 /* For a start: chooses idmap=container for such a root where lxc.rootfs.options do not, and its file system can. */
 int storage_choose_idmap(struct storage *s, const struct conf *c, const struct idmap *m, struct log *l, struct err **e);
 /* lxc.rootfs.options has idmap=, or that was chosen. */

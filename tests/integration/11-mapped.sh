@@ -80,6 +80,29 @@ else
 	like "$err" "$lxcpath/$n/rootfs cannot be mounted with shifted ids: .*tmpfs" "... which is said with its name"
 	skip_idmaps 14 "$lxcpath"
 fi
+# A file system that cannot be mounted so, on any kernel.
+mkdir "$scratch/ram"
+mount -t ramfs ramfs "$scratch/ram"
+chmod 711 "$scratch/ram"
+chmod 755 "$scratch"
+succeeds "create on ramfs" lxc-create -P "$scratch/ram" -n "$n-r" -t busybox -f "$scratch/mapped.conf"
+unlike "$(lxc-start -P "$scratch/ram" -n "$n-r" --explain)" "its mount shifts ids" "explain says of shifted owners that they stay"
+lxc-start -P "$scratch/ram" -n "$n-r" && lxc-attach -P "$scratch/ram" -n "$n-r" -- chown 5:6 /etc/passwd
+lxc-stop -P "$scratch/ram" -n "$n-r" -k
+chown -hR 0:0 "$scratch/ram/$n-r/rootfs"
+chown 5:6 "$scratch/ram/$n-r/rootfs/etc/passwd"
+run lxc-start -P "$scratch/ram" -n "$n-r" --explain
+unlike "$out" "its mount shifts ids" "explain does not promise what cannot be"
+like "$err" "$scratch/ram/$n-r/rootfs belongs to root of the host, .* lxc-remap -n $n-r --config $scratch/ram/$n-r/config shifts their owners" \
+	"... and says why, with the remedy"
+succeeds "the remedy works" lxc-remap -P "$scratch/ram" -n "$n-r" --config "$scratch/ram/$n-r/config"
+is "$(stat -c %u:%g "$scratch/ram/$n-r/rootfs" "$scratch/ram/$n-r/rootfs/etc/passwd" | tr '\n' ' ')" \
+	"$base:$base $((base + 5)):$((base + 6)) " "... the owners are those of the map"
+succeeds "... a second time, too" lxc-remap -P "$scratch/ram" -n "$n-r" --config "$scratch/ram/$n-r/config"
+is "$(stat -c %u:%g "$scratch/ram/$n-r/rootfs/etc/passwd")" "$((base + 5)):$((base + 6))" "... which changes nothing"
+succeeds "it starts then" lxc-start -P "$scratch/ram" -n "$n-r"
+succeeds "it goes" lxc-destroy -P "$scratch/ram" -n "$n-r" -f
+umount "$scratch/ram"
 succeeds "it starts with shifted owners again" sh -c "chown -hR $base:$base $lxcpath/$n/rootfs && lxc-start -n $n && lxc-stop -k -n $n"
 
 # ---- a directory of the host's, shown as one user's

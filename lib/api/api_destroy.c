@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,6 +25,8 @@
 #include "vtable.h"
 
 #define SNAPSHOTS "snaps"
+#define BUSY_TRIES 100
+#define BUSY_STEP_MS 10
 
 /* Entries of a directory, "." and ".." not counted: 0 also when there is none. */
 static size_t count_entries(int dirfd, const char *name)
@@ -147,6 +150,11 @@ static int check(struct call *k, int dirfd, enum partial *ret_partial)
 	int r;
 
 	*ret_partial = partial_state(k->dir);
+	/* What a killed process held goes with the last of its children. */
+	for (int i = 0; *ret_partial == PARTIAL_BUSY && i < BUSY_TRIES; i++) {
+		(void)poll(NULL, 0, BUSY_STEP_MS);
+		*ret_partial = partial_state(k->dir);
+	}
 	if (!call_is_defined(k) && *ret_partial != PARTIAL_STALE)
 		return err_container_unknown(&k->e, k->name, k->lxcpath);
 	if (*ret_partial == PARTIAL_BUSY)

@@ -376,6 +376,12 @@ static int ask_to_reboot(struct call *k)
 	return client_signal(&k->target, sig > 0 ? sig : SIGINT, &k->e);
 }
 
+/* Failed because init has ended, or the start is being called off: the hooks of the end may take their time. */
+static bool is_between(const struct call *k, int r)
+{
+	return r == -ESRCH || err_is(k->e, "container-ending") || err_is(k->e, "container-starting");
+}
+
 static int shutdown_and_wait(struct call *k, int timeout)
 {
 	enum lxc_state state;
@@ -395,13 +401,17 @@ static int shutdown_and_wait(struct call *k, int timeout)
 								timeout < 0 ? UINT_MAX : SHUTDOWN_UNWAITED_MS);
 		r = ask_to_halt(k);
 	}
+	/* Its monitor tells when it has ended. */
+	if (r == -ECONNREFUSED && fd >= 0) {
+		err_free(take_ptr(k->e));
+		r = 0;
+	}
 	if (r == -ECONNREFUSED) {
 		/* It stopped meanwhile, which is what was wanted. */
 		err_free(take_ptr(k->e));
 		return 0;
 	}
-	/* Its init has ended; the hooks of the end may take their time. */
-	if (r == -ESRCH) {
+	if (r < 0 && is_between(k, r)) {
 		err_free(take_ptr(k->e));
 		r = 0;
 	}
@@ -447,6 +457,11 @@ static int reboot_and_wait(struct call *k, int timeout)
 		r = client_subscribe(&k->target, 1U << STATE_RUNNING, true, &state, &fd, &k->e);
 	if (r == 0)
 		r = ask_to_reboot(k);
+	/* It may be rebooting already. */
+	if (timeout != 0 && r < 0 && (r == -ESRCH || err_is(k->e, "container-ending"))) {
+		err_free(take_ptr(k->e));
+		r = 0;
+	}
 	if (r < 0 || timeout == 0)
 		return r;
 	r = client_wait_fd(fd, seconds_to_ms(timeout), &state);

@@ -4,10 +4,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+
+#define LOCK_TRIES 100
+#define LOCK_STEP_MS 10
 
 /* What the name means may have changed between opening and locking. */
 static int still_named(struct call *k, int dirfd)
@@ -22,9 +27,20 @@ static int still_named(struct call *k, int dirfd)
 	return a.st_dev == b.st_dev && a.st_ino == b.st_ino ? 0 : err_container_in_use(&k->e, k->name);
 }
 
+/* Somebody who is just finishing, such as who started what has been stopped, is given the time for it. */
+static bool lock(int dirfd, int how)
+{
+	for (int i = 0; flock(dirfd, how | LOCK_NB) < 0; i++) {
+		if (errno != EWOULDBLOCK || i == LOCK_TRIES)
+			return false;
+		(void)poll(NULL, 0, LOCK_STEP_MS);
+	}
+	return true;
+}
+
 static int take(struct call *k, int dirfd, int how)
 {
-	if (flock(dirfd, how | LOCK_NB) < 0) {
+	if (!lock(dirfd, how)) {
 		if (errno == EWOULDBLOCK)
 			return err_container_in_use(&k->e, k->name);
 		/* A file system without such locks: then there is no telling. */

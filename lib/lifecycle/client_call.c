@@ -155,6 +155,22 @@ int client_read_reply(int fd, const struct target *t, struct call_reply *ret, st
 }
 
 /* A refusal of our own commands carries a chain. */
+/* Refused because of the state that the container is in: at its begin, or its end. */
+static bool is_between(const struct target *t, int rc, struct err **e)
+{
+	struct instance_state s = { 0 };
+	bool is = false;
+
+	if ((rc != -EBADF && rc != -ESRCH && rc != -EBUSY) || !client_read_record(t->lxcpath, t->name, &s))
+		return false;
+	if (s.state == STATE_STARTING)
+		is = err_container_starting(e, t->name, t->lxcpath) < 0;
+	else if (s.state == STATE_STOPPING || s.state == STATE_ABORTING)
+		is = err_container_ending(e, t->name, t->lxcpath) < 0;
+	instance_state_done(&s);
+	return is;
+}
+
 int client_refused(const struct target *t, struct call_reply *r, struct err **e)
 {
 	int rc = r->head.ret;
@@ -164,7 +180,7 @@ int client_refused(const struct target *t, struct call_reply *r, struct err **e)
 		err_move(e, theirs);
 	} else if (rc == -EPERM || rc == -EACCES) {
 		(void)err_monitor_refused(e, t->name);
-	} else {
+	} else if (!is_between(t, rc, e)) {
 		(void)err_set(e, -rc, NULL, "the monitor of container %s refuses", t->name);
 	}
 	call_reply_done(r);

@@ -111,7 +111,8 @@ static int reply_fd(struct client *c, int fd)
 
 static int get_init_pidfd(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
 {
-	return reply_fd(c, m->r->init_pidfd);
+	/* One that has ended is none. */
+	return reply_fd(c, m->ending ? -EBADF : m->r->init_pidfd);
 }
 
 static int get_devpts_fd(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
@@ -320,6 +321,9 @@ static int note_shutdown(struct monitor *m, struct client *c, const struct cmd_r
 	monitor_want_halt(m, (unsigned)req->value);
 	if (req->value)
 		monitor_note_stopper(m->r, "request", client_creds(c)->uid, client_creds(c)->pid);
+	/* There is nothing yet that could shut down. */
+	if (req->value && m->r->state == STATE_STARTING)
+		(void)monitor_stop(m, NULL);
 	return client_reply(c, 0, 0);
 }
 
@@ -400,9 +404,11 @@ static int do_attach(struct monitor *m, struct client *c, const struct cmd_reque
 	struct err *e = NULL;
 	size_t n = 0;
 
-	if (run->init_pid <= 0 || run->init_pidfd < 0)
-		return reply_chain(m, c, err_not_running(&e, run->name, run->lxcpath), e);
-	if (req->value)
+	if (m->ending)
+		r = err_container_ending(&e, run->name, run->lxcpath);
+	else if (run->init_pid <= 0 || run->init_pidfd < 0)
+		r = err_container_starting(&e, run->name, run->lxcpath);
+	else if (req->value)
 		r = cgroup_attach_open(run->cgroups, &x, &e);
 	if (r < 0)
 		return reply_chain(m, c, r, e);

@@ -95,7 +95,9 @@ int host_console(struct run *r, struct err **e)
 		uid = idmap_to_host(&r->idmap, false, 0);
 		/* An ordinary user cannot give it away; then it is used by descriptor only. */
 		if (uid != UINT32_MAX && fchown(r->console.pts, uid, (gid_t)-1) < 0 && !r->caller_mounts)
-			return err_set(e, errno, NULL, "cannot give the console to uid %u", uid);
+			/* A user namespace around us may not have that id. */
+			return errno == EINVAL ? err_idmap_not_mapped_here(e, "uid", "uid_map") :
+						 err_set(e, errno, NULL, "cannot give the console to uid %u", uid);
 	}
 	if (!r->storage)
 		return 0;

@@ -173,6 +173,17 @@ is "$(find "$home" -mindepth 1)" "" "nothing is left"
 
 # ---- what is missing is said
 
+# Inside a user namespace of her own, which is one for whom these limits are hers.
+succeeds "a container for what follows" as alice lxc-create -n "$n" -t busybox
+fails 1 "where no user namespace may be made there is none" as alice unshare -Ur sh -c \
+	'echo 0 >/proc/sys/user/max_user_namespaces; exec lxc-usernsexec -m b:0:0:1 -- true'
+like "$err" "a user namespace cannot be made: the sysctl user.max_user_namespaces of this host is 0" "... with the limit"
+like "$err" "try: as root: sysctl -w user.max_user_namespaces=[0-9]+" "... and the remedy"
+fails 1 "root of a namespace without the ids does not start it" as alice unshare -Ur lxc-start -P "$home" -n "$n"
+like "$err" "the map names a uid that does not exist in this user namespace" "... and is told that"
+like "$err" "try: use ids that /proc/self/uid_map lists" "... with the remedy"
+succeeds "it goes" as alice lxc-destroy -n "$n"
+
 fails 1 "without ids there is no container" as carol lxc-create -n "$n" -t busybox
 like "$err" "user carol has no ids to map in /etc/subuid" "... which is said"
 like "$err" "try: as root: usermod --add-subuids [0-9]+-[0-9]+ carol" "... with the remedy"

@@ -140,8 +140,8 @@ attr_public int lxcext_attach_login(void *payload)
 	return lxcext_attach_exec(payload);
 }
 
-int api_attach(struct lxc_container *c, lxc_attach_exec_t fn, void *payload, lxc_attach_options_t *options,
-	       pid_t *attached_process)
+static int attach(struct lxc_container *c, lxc_attach_exec_t fn, void *payload, lxc_attach_options_t *options,
+		  pid_t *ret_pid, int *ret_pidfd)
 {
 	lxc_attach_options_t defaults = LXC_ATTACH_OPTIONS_DEFAULT;
 	auto_conf struct conf *conf = NULL;
@@ -149,32 +149,41 @@ int api_attach(struct lxc_container *c, lxc_attach_exec_t fn, void *payload, lxc
 	pid_t pid = -1;
 	int r;
 
-	if (!c || !fn || !attached_process || !call_begin(&k, c))
+	if (!c || !fn || !ret_pid || !call_begin(&k, c))
 		return -EINVAL;
 	r = call_copy_conf(&k, &conf);
 	if (r == 0)
 		r = attach_run(&k.target, conf, options ? options : &defaults, fn, payload,
 			       fn == lxc_attach_run_command || fn == lxc_attach_run_shell ||
 				       fn == lxcext_attach_exec || fn == lxcext_attach_login,
-			       &pid, &k.e);
+			       &pid, ret_pidfd, &k.e);
 	if (r == 0)
-		*attached_process = pid;
+		*ret_pid = pid;
 	return call_end(&k, r, "cannot attach to %s", k.name);
+}
+
+int api_attach(struct lxc_container *c, lxc_attach_exec_t fn, void *payload, lxc_attach_options_t *options,
+	       pid_t *attached_process)
+{
+	return attach(c, fn, payload, options, attached_process, NULL);
 }
 
 int api_attach_run_wait(struct lxc_container *c, lxc_attach_options_t *options, const char *program,
 			const char *const argv[])
 {
 	lxc_attach_command_t cmd = { (char *)(uintptr_t)program, (char **)(uintptr_t)argv };
+	auto_close int pidfd = -EBADF;
 	int status, r;
 	pid_t pid;
 
 	if (!c || !program || !argv)
 		return -1;
-	r = api_attach(c, lxc_attach_run_command, &cmd, options, &pid);
+	r = attach(c, lxc_attach_run_command, &cmd, options, &pid, proc_forgets_children() ? &pidfd : NULL);
 	if (r < 0)
 		return r;
 	r = proc_wait(pid, &status);
+	if (r == -ECHILD && pidfd >= 0)
+		r = proc_pidfd_status(pidfd, &status);
 	return r < 0 ? r : status;
 }
 

@@ -146,7 +146,7 @@ static int work(const struct job *j)
 static int run_job(struct call *k, const struct job *j)
 {
 	int status, r;
-	pid_t pid = proc_clone(0, -1, NULL, &k->e);
+	pid_t pid = proc_clone_seen(0, &k->e);
 
 	if (pid == 0)
 		_exit(work(j));

@@ -167,7 +167,7 @@ static int run(const char *program, char *const *argv, const struct template_run
 	auto_close int from_child = pipefd[0];
 	int to_parent = pipefd[1];
 
-	pid = proc_clone(new_mounts ? CLONE_NEWNS : 0, -1, NULL, e);
+	pid = proc_clone_exec(new_mounts ? CLONE_NEWNS : 0, e);
 	if (pid == 0) {
 		failed = become(program, argv, t, new_mounts, to_parent);
 		(void)!write(to_parent, &failed, sizeof(failed));

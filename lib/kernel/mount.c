@@ -185,7 +185,7 @@ static int new_by_child(const char *type, const char *source, const char *option
 		return r;
 	auto_close int ours = sv[0], theirs = sv[1];
 
-	pid = proc_clone(CLONE_NEWNS, -1, NULL, e);
+	pid = proc_clone_seen(CLONE_NEWNS, e);
 	if (pid < 0)
 		return pid;
 	if (pid == 0)

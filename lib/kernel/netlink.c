@@ -83,7 +83,7 @@ int netlink_open_in(struct netlink *nl, int netns_fd, struct err **e)
 	mine = pair[0];
 	theirs = pair[1];
 
-	pid = proc_clone(0, -1, NULL, e);
+	pid = proc_clone_seen(0, e);
 	if (pid < 0)
 		return pid;
 	if (pid == 0)

@@ -28,6 +28,7 @@
 #include "base/str.h"
 #include "base/strv.h"
 #include "kernel/ns.h"
+#include "kernel/signal.h"
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U	/* Linux 6.3 */
@@ -66,12 +67,12 @@ static int clone_error(struct err **e, int num, uint64_t flags, int cgroup_fd)
 	return err_set(e, num, NULL, "cannot create a process%s", cgroup_fd >= 0 ? " in its cgroup" : "");
 }
 
-pid_t proc_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd, struct err **e)
+static pid_t clone_with(uint64_t flags, uint64_t exit_signal, int cgroup_fd, int *ret_pidfd, struct err **e)
 {
 	int pidfd = -EBADF;
 	struct clone_args args = {
 		.flags = flags,
-		.exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD,
+		.exit_signal = exit_signal,
 	};
 	size_t size = CLONE_ARGS_SIZE_VER1;
 	long pid;
@@ -91,6 +92,63 @@ pid_t proc_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd, struct err **e)
 	if (pid > 0 && ret_pidfd)
 		*ret_pidfd = pidfd;
 	return (pid_t)pid;
+}
+
+pid_t proc_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd, struct err **e)
+{
+	return clone_with(flags, flags & CLONE_PARENT ? 0 : SIGCHLD, cgroup_fd, ret_pidfd, e);
+}
+
+bool proc_forgets_children(void)
+{
+	struct sigaction a;
+
+	return sigaction(SIGCHLD, NULL, &a) == 0 && (a.sa_handler == SIG_IGN || (a.sa_flags & SA_NOCLDWAIT));
+}
+
+pid_t proc_clone_seen(uint64_t flags, struct err **e)
+{
+	bool forgets = proc_forgets_children();
+	pid_t pid = clone_with(flags, forgets ? 0 : SIGCHLD, -1, NULL, e);
+
+	if (pid == 0 && forgets)
+		signal_reset(SIGCHLD);
+	return pid;
+}
+
+_Noreturn void proc_end_as(pid_t pid)
+{
+	int status;
+
+	/* Whoever waits for the end of a pipe waits for the program alone. */
+	(void)close_range(0, ~0U, 0);
+	if (proc_wait(pid, &status) < 0)
+		_exit(127);
+	if (WIFSIGNALED(status)) {
+		sigset_t none;
+
+		(void)prctl(PR_SET_DUMPABLE, 0);
+		signal_reset(WTERMSIG(status));
+		(void)sigemptyset(&none);
+		(void)sigprocmask(SIG_SETMASK, &none, NULL);
+		(void)kill(getpid(), WTERMSIG(status));
+	}
+	_exit(WEXITSTATUS(status));
+}
+
+pid_t proc_clone_exec(uint64_t flags, struct err **e)
+{
+	bool forgets = proc_forgets_children();
+	pid_t pid = proc_clone_seen(flags, e);
+
+	if (pid != 0 || !forgets)
+		return pid;
+	pid = proc_clone(0, -1, NULL, NULL);
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		return 0;
+	}
+	proc_end_as(pid);
 }
 
 #define SAME_STACK (1U << 20)
@@ -244,7 +302,7 @@ int proc_wait(pid_t pid, int *ret_status)
 {
 	int status;
 
-	while (waitpid(pid, &status, 0) < 0)
+	while (waitpid(pid, &status, __WALL) < 0)
 		if (errno != EINTR)
 			return -errno;
 	if (ret_status)

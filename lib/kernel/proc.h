@@ -19,6 +19,16 @@ pid_t proc_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd, struct err **e);
  * the other goes on: no page table is copied and no page faulted in again, which is most of what a fork costs. flags (CLONE_PARENT),
  * cgroup_fd and result as above, but that there is no return in the child. On machines where we do not know how it is a fork. */
 pid_t proc_clone_same(uint64_t flags, int cgroup_fd, void (*fn)(void *arg), void *arg, struct err **e);
+/* As proc_clone, for a child whose end the caller must know although it may ignore SIGCHLD: then the kernel forgets
+ * children when they end, unless they end with another signal, which these do. It is the default in the child. */
+pid_t proc_clone_seen(uint64_t flags, struct err **e);
+/* The same for a child that executes another program: exec brings SIGCHLD back. Where it is ignored there is one more
+ * process, whose end is the child's. */
+pid_t proc_clone_exec(uint64_t flags, struct err **e);
+/* True where the kernel forgets children when they end. */
+bool proc_forgets_children(void);
+/* In a child of proc_clone_seen: ends as pid, a child of its own, does. */
+_Noreturn void proc_end_as(pid_t pid);
 /* The C library's fork, for a child that goes on to do more than system calls although the caller may
  * have threads: there its locks are in order. Slower by the size of the caller. */
 pid_t proc_fork(struct err **e);
@@ -27,7 +37,7 @@ int proc_pidfd_send(int pidfd, int sig);	/* 0 or -errno */
 /* Waits until the process behind pidfd is gone, at most timeout_ms (-1: no limit).
  * 1 gone, 0 timed out, -errno. Works for any process, not only children. */
 int proc_pidfd_wait(int pidfd, int timeout_ms);
-/* waitpid without EINTR. 0 or -errno. */
+/* waitpid without EINTR. 0 or -errno; -ECHILD where the end is known, but not how (proc_forgets_children). */
 int proc_wait(pid_t pid, int *ret_status);
 /* Exit status of a process that is no child of ours, after its end, from its pidfd (kernel 6.15's
  * PIDFD_GET_INFO with exit information). 0, or -errno where the kernel cannot tell. */

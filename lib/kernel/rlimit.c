@@ -11,6 +11,8 @@
 #include "base/str.h"
 #include "base/table.h"
 
+#define FILES_WANTED 1024
+
 static const struct name_value limits[] = {
 	{ "as", RLIMIT_AS },	       { "core", RLIMIT_CORE },		{ "cpu", RLIMIT_CPU },
 	{ "data", RLIMIT_DATA },       { "fsize", RLIMIT_FSIZE },	{ "locks", RLIMIT_LOCKS },
@@ -119,4 +121,21 @@ int rlimit_apply(pid_t pid, int resource, const char *name, const struct rlimit 
 		return 0;
 	rlimit_format(l, text, sizeof(text));
 	return err_set(e, errno, NULL, "limit %s cannot be set to %s", name, text);
+}
+
+void rlimit_raise_files(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur >= FILES_WANTED)
+		return;
+	l.rlim_cur = FILES_WANTED;
+	if (l.rlim_max >= FILES_WANTED) {
+		(void)setrlimit(RLIMIT_NOFILE, &l);
+		return;
+	}
+	if (prlimit(0, RLIMIT_NOFILE, &(struct rlimit){ FILES_WANTED, FILES_WANTED }, NULL) == 0)
+		return;
+	l.rlim_cur = l.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &l);
 }

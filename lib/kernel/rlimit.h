@@ -19,3 +19,5 @@ int rlimit_parse(const char *s, struct rlimit *ret);
 void rlimit_format(const struct rlimit *l, char *buf, size_t size);
 /* Sets limit resource (called name in errors) of pid; 0 is this process. */
 int rlimit_apply(pid_t pid, int resource, const char *name, const struct rlimit *l, struct err **e);
+/* Lets this process have a thousand files open, where its limit is lower and it may. */
+void rlimit_raise_files(void);

@@ -94,16 +94,32 @@ const char *signal_name(int sig)
 	return table_by_value(signals, sig);
 }
 
-void signal_reset_all(void)
+/* Not by sigaction(): libc keeps two signals for itself, and posix_spawn() leaves them ignored, which would be
+ * seen in the container. SIGKILL and SIGSTOP are refused; there is nothing to reset in them. */
+static void reset(int first, int last)
 {
 	/* The kernel's own structure: all zeros is the default with any layout. */
 	static const unsigned long dfl[8];
+
+	for (int sig = first; sig <= last; sig++)
+		(void)syscall(SYS_rt_sigaction, sig, dfl, NULL, (size_t)(SIGRTMAX + 1) / 8);
+}
+
+void signal_reset(int sig)
+{
+	reset(sig, sig);
+}
+
+void signal_reset_internal(void)
+{
+	reset(32, SIGRTMIN - 1);
+}
+
+void signal_reset_all(void)
+{
 	sigset_t none;
 
-	/* Not by sigaction(): libc keeps two signals for itself, and posix_spawn() leaves them ignored, which would be
-	 * seen in the container. SIGKILL and SIGSTOP are refused; there is nothing to reset in them. */
-	for (int sig = 1; sig <= SIGRTMAX; sig++)
-		(void)syscall(SYS_rt_sigaction, sig, dfl, NULL, (size_t)(SIGRTMAX + 1) / 8);
+	reset(1, SIGRTMAX);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }

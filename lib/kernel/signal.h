@@ -10,3 +10,7 @@ int signal_parse(const char *s, int *ret);
 const char *signal_name(int sig);
 /* Puts every signal back to its default action and unblocks all; for a child before exec. */
 void signal_reset_all(void);
+/* One, for a child of whatever kind. */
+void signal_reset(int sig);
+/* The same for those that the C library keeps for itself, and leaves ignored. */
+void signal_reset_internal(void);

@@ -26,7 +26,7 @@
 
 #define STANDARD_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define TAIL_MAX 1024
-#define HIGH_FD 64
+#define HIGH_FD 3
 
 /* What to install for a missing program, where Debian's package has another name. */
 static const struct {
@@ -179,7 +179,7 @@ static int add_keeps(posix_spawn_file_actions_t *fa, const struct spawn *s)
 	return r ? r : posix_spawn_file_actions_addclosefrom_np(fa, last + 1);
 }
 
-static int set_attributes(posix_spawnattr_t *at, const struct spawn *s)
+static int set_attributes(posix_spawnattr_t *at, bool new_session)
 {
 	short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
 	sigset_t none, all;
@@ -188,7 +188,7 @@ static int set_attributes(posix_spawnattr_t *at, const struct spawn *s)
 	(void)sigemptyset(&none);
 	/* Not sigfillset: it leaves out two signals of glibc's own, which then arrive ignored. */
 	memset(&all, 0xff, sizeof(all));
-	if (s->new_session)
+	if (new_session)
 		flags |= POSIX_SPAWN_SETSID;
 	r = posix_spawnattr_setsigmask(at, &none);
 	if (r == 0)
@@ -196,11 +196,50 @@ static int set_attributes(posix_spawnattr_t *at, const struct spawn *s)
 	return r ? r : posix_spawnattr_setflags(at, flags);
 }
 
+/* posix_spawn where the kernel would forget how the program ends: one more process waits for it. System calls only: the
+ * caller may have threads. */
+static int spawn_seen(pid_t *ret_pid, const char *path, const posix_spawn_file_actions_t *fa, const posix_spawnattr_t *at,
+		      char *const *argv, char *const *envp, bool new_session)
+{
+	int pipefd[2], r = 0;
+	ssize_t n;
+	pid_t pid;
+
+	if (pipe2(pipefd, O_CLOEXEC) < 0)
+		return errno;
+	pid = proc_clone_seen(0, NULL);
+	if (pid == 0) {
+		if (new_session)
+			(void)setsid();
+		r = posix_spawn(&pid, path, fa, at, argv, envp);
+		(void)!write(pipefd[1], &r, sizeof(r));
+		if (r)
+			_exit(127);
+		proc_end_as(pid);
+	}
+	(void)close(pipefd[1]);
+	if (pid > 0) {
+		do {
+			n = read(pipefd[0], &r, sizeof(r));
+		} while (n < 0 && errno == EINTR);
+		r = n == (ssize_t)sizeof(r) ? r : EIO;
+	}
+	(void)close(pipefd[0]);
+	if (pid < 0)
+		return (int)-pid;
+	if (r)
+		(void)proc_wait(pid, NULL);
+	*ret_pid = pid;
+	return r;
+}
+
 /* 0 or a positive errno, as posix_spawn. */
 static int spawn_with(const struct spawn *s, const char *path, const struct stdio *io, pid_t *ret_pid)
 {
 	static char standard_path[] = "PATH=" STANDARD_PATH;
 	static char *const standard_env[] = { standard_path, NULL };
+	char *const *envp = s->envp ? s->envp : standard_env;
+	bool forgets = proc_forgets_children();
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t at;
 	int r = posix_spawn_file_actions_init(&fa);
@@ -209,13 +248,14 @@ static int spawn_with(const struct spawn *s, const char *path, const struct stdi
 		return r;
 	r = posix_spawnattr_init(&at);
 	if (r == 0) {
-		r = set_attributes(&at, s);
+		r = set_attributes(&at, s->new_session && !forgets);
 		if (r == 0)
 			r = add_stdio(&fa, io);
 		if (r == 0)
 			r = add_keeps(&fa, s);
 		if (r == 0)
-			r = posix_spawn(ret_pid, path, &fa, &at, s->argv, s->envp ? s->envp : standard_env);
+			r = forgets ? spawn_seen(ret_pid, path, &fa, &at, s->argv, envp, s->new_session) :
+				      posix_spawn(ret_pid, path, &fa, &at, s->argv, envp);
 		(void)posix_spawnattr_destroy(&at);
 	}
 	(void)posix_spawn_file_actions_destroy(&fa);
@@ -245,7 +285,6 @@ static int start(const struct spawn *s, int out_fd, int err_fd, pid_t *ret_pid, 
 	if (ret_pidfd) {
 		int fd = proc_pidfd_open(pid);
 
-		/* Only where SIGCHLD is ignored can the child be gone already. */
 		if (fd < 0) {
 			(void)proc_wait(pid, NULL);
 			return err_set(e, -fd, NULL, "cannot watch program %s", path);

@@ -39,6 +39,7 @@ extern char **environ;
 static void ctx_done(struct attach_ctx *a)
 {
 	fd_close(a->init_pidfd);
+	fd_close(a->own_pidfd);
 	for (int i = 0; i < NS_COUNT; i++)
 		fd_close(a->ns_fd[i]);
 	free(a->label);
@@ -475,8 +476,14 @@ static int make_transient(const struct target *t, const struct conf *c, struct a
 	if (r < 0)
 		(void)kill(transient, SIGKILL);
 	/* The attached process has what it needs; the word to go on is not kept waiting by the end of this one. */
-	if (r == 0 && *ret_n == (ssize_t)sizeof(pid_t))
+	if (r == 0 && *ret_n == (ssize_t)sizeof(pid_t)) {
+		pid_t pid;
+
+		memcpy(&pid, frame, sizeof(pid));
+		if (a->wants_pidfd)
+			fd_replace(&a->own_pidfd, proc_pidfd_open(pid));
 		(void)send(pair[0], "", 1, MSG_NOSIGNAL);
+	}
 	(void)proc_wait(transient, &status);
 	return r == 0 && *ret_n == 0 && fd >= 0 && WIFSIGNALED(status) ? -EAGAIN : r;
 }
@@ -558,10 +565,12 @@ static int hold_stdio(int held[3])
 }
 
 int attach_run(const struct target *t, const struct conf *conf, lxc_attach_options_t *opts, lxc_attach_exec_t fn,
-	       void *payload, bool exec_only, pid_t *ret_pid, struct err **e)
+	       void *payload, bool exec_only, pid_t *ret_pid, int *ret_pidfd, struct err **e)
 {
 	struct attach_ctx a = {
 		.init_pidfd = -EBADF,
+		.own_pidfd = -EBADF,
+		.wants_pidfd = ret_pidfd,
 		.proc_fd = -EBADF,
 		.status_fd = -EBADF,
 		.cgroups.v2 = -EBADF,
@@ -589,6 +598,8 @@ int attach_run(const struct target *t, const struct conf *conf, lxc_attach_optio
 		r = make_processes(t, conf, &a, &pid, &mine);
 	if (r == 0) {
 		*ret_pid = pid;
+		if (ret_pidfd)
+			*ret_pidfd = take_fd(&a.own_pidfd);
 		if (a.pty.ptx >= 0) {
 			fd_replace(&a.pty.pts, -EBADF);
 			(void)run_terminal(&a, opts, pid);

@@ -14,6 +14,7 @@
 /* opts: as the public API's (namespaces -1 is resolved into *opts). conf: the caller's loaded
  * configuration (environment, prlimits), may be NULL. exec_only: fn does nothing but exec, so that
  * every other descriptor can be closed before the container sees the process. Returns 0 and the pid of the attached
- * process, a child of the caller; the chain of a failure that happens before fn runs is in *e. */
+ * process, a child of the caller, and, where ret_pidfd is not NULL, a pidfd of it (-EBADF: none); the chain of a failure that happens before fn runs is in *e. */
 int attach_run(const struct target *t, const struct conf *conf, lxc_attach_options_t *opts,
-	       lxc_attach_exec_t fn, void *payload, bool exec_only, pid_t *ret_pid, struct err **e);
+	       lxc_attach_exec_t fn, void *payload, bool exec_only, pid_t *ret_pid,
+	       int *ret_pidfd, struct err **e);

@@ -20,6 +20,7 @@
 #include "kernel/caps.h"
 #include "kernel/memory.h"
 #include "kernel/proc.h"
+#include "kernel/signal.h"
 #include "kernel/socket.h"
 #include "security/lsm.h"
 
@@ -186,6 +187,7 @@ void attach_child(struct attach_ctx *a)
 	(void)sigemptyset(&none);
 	if (a->exec_only) {
 		(void)sigprocmask(SIG_SETMASK, &none, NULL);
+		signal_reset_internal();
 		(void)syscall(SYS_close_range, 3U, ~0U, 0U);
 	} else {
 		fd_close(a->status_fd);

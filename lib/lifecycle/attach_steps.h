@@ -21,6 +21,8 @@
 struct attach_ctx {
 	pid_t init_pid;
 	int init_pidfd;
+	int own_pidfd;			/* of the attached process, where that was asked for */
+	bool wants_pidfd;
 	int ns_fd[NS_COUNT];		/* those to enter; -EBADF: stay */
 	bool own_mnt;			/* the container's mount namespace is entered */
 	int flags;			/* LXC_ATTACH_* */

@@ -177,6 +177,10 @@ int client_attach(const struct target *t, bool with_cgroups, struct client_attac
 
 	if (rc < 0)
 		return rc;
+	if (r.head.ret == -EMFILE) {
+		call_reply_done(&r);
+		return err_set(e, EMFILE, NULL, "the monitor of container %s may not open another file", t->name);
+	}
 	if (!take_attach(&r, &a)) {
 		call_reply_done(&r);
 		client_attach_done(&a);

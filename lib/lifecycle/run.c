@@ -16,6 +16,7 @@ struct run *run_new(struct conf *conf)
 	r->name = conf->name;
 	r->lxcpath = conf->lxcpath;
 	r->log = (struct log)LOG_INIT;
+	(void)getrlimit(RLIMIT_NOFILE, &r->files);
 	r->seq.fd = r->init_pidfd = r->listen_fd = r->root_fd = r->proc_fd = r->devpts_fd = -EBADF;
 	r->exe_fd = r->seccomp_fd = r->status_fd = r->console_mount = -EBADF;
 	for (int i = 0; i < NS_COUNT; i++)

@@ -6,6 +6,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -61,6 +62,7 @@ struct run {
 
 	/* how it was asked for */
 	bool foreground, application, close_fds, quiet;
+	struct rlimit files;		/* of the starter, and init's where lxc.prlimit.nofile does not say */
 	struct strv argv;		/* init's argv */
 	char *pidfile;
 	bool from_config;		/* argv comes from lxc.init.cmd and the like */

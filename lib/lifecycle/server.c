@@ -118,8 +118,13 @@ static int queue(struct client *c, int ret, uintptr_t value, const void *p, size
 	for (size_t i = 0; i < n_fds && i < CLIENT_FDS_MAX; i++) {
 		int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
 
-		if (fd < 0)
-			return -errno;
+		/* The client is to hear of it: a connection that just ends is one to a monitor that is gone. */
+		if (fd < 0) {
+			reply = (struct cmd_reply){ .ret = -errno };
+			n = 0;
+			close_out_fds(c);
+			break;
+		}
 		c->out_fds[c->n_out_fds++] = fd;
 	}
 	buf_add(&c->out, &reply, sizeof(reply));

@@ -301,6 +301,8 @@ static int limit_files(const struct run *r, struct err **e)
 {
 	const struct conf_list *l = &r->conf->prlimit;
 
+	if (setrlimit(RLIMIT_NOFILE, &r->files) < 0)
+		return err_set(e, errno, NULL, "the limit of open files cannot be set");
 	for (size_t i = 0; i < l->n; i++) {
 		struct rlimit limit;
 

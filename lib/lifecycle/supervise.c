@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -19,6 +20,7 @@
 #include "base/cleanup.h"
 #include "kernel/memory.h"
 #include "kernel/proc.h"
+#include "kernel/rlimit.h"
 #include "kernel/signal.h"
 #include "kernel/tty.h"
 #include "lifecycle/adopt.h"
@@ -443,6 +445,9 @@ int supervise_main(void)
 	/* Not the number of the descriptor that this was executed from. */
 	(void)prctl(PR_SET_NAME, PROGRAM, 0, 0, 0);
 	(void)umask(022);
+	/* The descriptors of a monitor are not for its starter's limit, which is init's. */
+	(void)getrlimit(RLIMIT_NOFILE, &s->files);
+	rlimit_raise_files();
 	rc = supervise_read_launch(s, &e);
 	if (rc < 0) {
 		err_print(stderr, PROGRAM, e, false);

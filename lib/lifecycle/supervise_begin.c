@@ -123,6 +123,7 @@ int supervise_new_run(struct supervisor *s, struct err **e)
 	run->foreground = s->head.foreground;
 	run->application = s->head.application;
 	run->close_fds = s->head.close_fds;
+	run->files = s->files;
 	run->quiet = s->head.quiet;
 	run->timed = s->head.timed;
 	run->wait = monitor_wait;

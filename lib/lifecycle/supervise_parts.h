@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/resource.h>
 
 #include "lifecycle/launch_head.h"
 #include "lifecycle/monitor.h"
@@ -20,6 +21,7 @@ struct supervisor {
 	size_t body_len;
 	int status_fd;
 	int log_fd;		/* the caller's log file; -EBADF: none */
+	struct rlimit files;	/* of open files, of whoever started this */
 	sigset_t mask;		/* signals that arrive through the loop */
 	char *old_stack;	/* that of the process that made this one, down from here; NULL: it is ours */
 };

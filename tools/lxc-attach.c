@@ -11,6 +11,7 @@
 
 #include <lxc/lxcext.h>
 
+#include "base/err.h"
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "base/table.h"
@@ -247,6 +248,9 @@ int main(int argc, char *argv[])
 	if (tool_begin(&t, &def, &a, argc, argv, &r)) {
 		r = EXIT_FAILURE;
 		c = finish_options(&t, &a) < 0 ? NULL : tool_open(&t);
+		if (c && strcmp(c->state(c), "FROZEN") == 0)
+			tool_warn(&t, "%s is frozen: nothing runs in it until lxc-unfreeze -n %s%s%s", t.name, t.name,
+			  PATH_OPTION(c->get_config_path(c)));
 		if (c)
 			r = run(&t, &a, c);
 		tool_close(&t, c);

@@ -3,8 +3,10 @@
 /* lxc-console - connects this terminal to a terminal of a container. */
 #include <ctype.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "common/restore.h"
 #include "common/tool.h"
 
@@ -59,6 +61,9 @@ int main(int argc, char *argv[])
 	if (!c)
 		return EXIT_FAILURE;
 	restore_terminal_when_killed();
+	if (strcmp(c->state(c), "FROZEN") == 0)
+		tool_warn(&t, "%s is frozen: nothing runs in it until lxc-unfreeze -n %s%s%s", t.name, t.name,
+		  PATH_OPTION(c->get_config_path(c)));
 	if (!c->is_running(c))
 		r = tool_is_configured(&t, c) ? tool_not_running(&t) : tool_unknown(&t);
 	else if (c->console(c, s.tty, STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, s.escape) < 0)

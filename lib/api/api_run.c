@@ -382,14 +382,23 @@ static bool is_between(const struct call *k, int r)
 	return r == -ESRCH || err_is(k->e, "container-ending") || err_is(k->e, "container-starting");
 }
 
+/* A frozen init cannot do what it is asked. */
+static void thaw(struct call *k, enum lxc_state before)
+{
+	auto_err struct err *e = NULL;
+
+	if (before == STATE_FROZEN || before == STATE_FREEZING)
+		(void)client_freeze(&k->target, false, &e);
+}
+
 static int shutdown_and_wait(struct call *k, int timeout)
 {
-	enum lxc_state state;
+	enum lxc_state state, before;
 	auto_close int fd = -EBADF;
 	int r;
 
-	r = call_state(k, &state);
-	if (r < 0 || state == STATE_STOPPED)
+	r = call_state(k, &before);
+	if (r < 0 || before == STATE_STOPPED)
 		return r;
 	/* Registered first: the end must not fall between the signal and the wait. */
 	if (timeout != 0)
@@ -401,6 +410,8 @@ static int shutdown_and_wait(struct call *k, int timeout)
 								timeout < 0 ? UINT_MAX : SHUTDOWN_UNWAITED_MS);
 		r = ask_to_halt(k);
 	}
+	if (r == 0)
+		thaw(k, before);
 	/* Its monitor tells when it has ended. */
 	if (r == -ECONNREFUSED && fd >= 0) {
 		err_free(take_ptr(k->e));
@@ -448,11 +459,13 @@ bool api_reboot(struct lxc_container *c)
 static int reboot_and_wait(struct call *k, int timeout)
 {
 	auto_close int fd = -EBADF;
-	enum lxc_state state;
-	int r = call_state(k, &state);
+	enum lxc_state state, before;
+	int r = call_state(k, &before);
 
-	if (r < 0 || state == STATE_STOPPED)
+	if (r < 0 || before == STATE_STOPPED)
 		return r;
+	/* To be back is to run again, and not to be thawed. */
+	thaw(k, before);
 	if (timeout != 0)
 		r = client_subscribe(&k->target, 1U << STATE_RUNNING, true, &state, &fd, &k->e);
 	if (r == 0)

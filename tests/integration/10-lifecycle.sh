@@ -90,6 +90,12 @@ is "$(lxc-attach -n "$n" -u 65534 -g 65534 -- id -u)" 65534 "attach takes a uid"
 
 succeeds "freeze works" lxc-freeze -n "$n"
 is "$(state)" FROZEN "info says FROZEN"
+(sleep 0.5; lxc-unfreeze -n "$n") &
+succeeds "what is attached to it waits" lxc-attach -n "$n" -- echo there
+is "$out" there "until it is thawed"
+like "$err" "warning: $n is frozen: .*lxc-unfreeze -n $n\$" "and is warned"
+wait "$!"
+lxc-freeze -n "$n"
 succeeds "unfreeze works" lxc-unfreeze -n "$n"
 is "$(state)" RUNNING "info says RUNNING again"
 
@@ -140,6 +146,20 @@ for how in "" -k "-t 5" --nokill; do
 	succeeds "stop ${how:-without options} works" lxc-stop -n "$n" $how
 	is "$(state)" STOPPED "info says STOPPED"
 done
+succeeds "it starts to be frozen" lxc-start -n "$n"
+eventually 5 lxc-attach -n "$n" -- test -e /dev/log
+lxc-freeze -n "$n"
+old=$(init_pid)
+succeeds "a frozen one is rebooted" lxc-stop -n "$n" -r -t 30
+isnt_old() {
+	[ "$(init_pid)" != "$old" ]
+}
+ok "with a new init, which runs" isnt_old
+is "$(state)" RUNNING "and is not frozen"
+eventually 5 lxc-attach -n "$n" -- test -e /dev/log
+lxc-freeze -n "$n"
+succeeds "a frozen one is shut down, not killed" lxc-stop -n "$n" -t 30 --nokill
+is "$(state)" STOPPED "and has stopped"
 succeeds "it starts for a reboot" lxc-start -n "$n"
 eventually 5 lxc-attach -n "$n" -- test -e /dev/log
 old=$(init_pid)

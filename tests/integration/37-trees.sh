@@ -4,8 +4,9 @@
 # A tree that has everything in it goes every way that there is: copies, other names, snapshots and back, archives, other
 # ids. Each time every file is the same in everything that can be told of it, as rsync sees it and as tree.py does.
 . "$top_srcdir/tests/harness/lib.sh"
-needs hostroot inst tools busybox cgroup userns python3 rsync
+needs hostroot inst tools busybox cgroup userns python3 rsync newuidmap setpriv
 sandbox "$0"
+users alice
 a=a-$tag b=b-$tag c=c-$tag
 stores_notes() {
 	python3 -c 'import os, sys; os.setxattr(sys.argv[1], "user.note", b""); os.removexattr(sys.argv[1], "user.note")' "$1" 2>/dev/null
@@ -189,6 +190,51 @@ tree picture "$root/data" s d t >"$scratch/one"
 is "$(diff "$scratch/one" "$scratch/privileged" | cut -c 1-300 | head -n 6)" "" "the archive of the mapped one had the same"
 gone -n "$a"
 ok "paths of any length are destroyed" test ! -e "$top"
+
+# ---- an ordinary user's
+
+home=/home/alice/.local/share/lxc
+[ -z "$disk" ] || { mkdir -m 0711 /tmp/disk/alice && home=/tmp/disk/alice/lxc && chown alice /tmp/disk/alice; }
+cp "$top_srcdir/tests/harness/tree.py" "$scratch/tree.py" && chmod 0644 "$scratch/tree.py"
+u() {
+	u_tool=$1
+	shift
+	as alice "$u_tool" -P "$home" "$@"
+}
+ok "a user's container" u lxc-create -n "$a" -t busybox
+root=$home/$a/rootfs
+# Made by his root, where that may go.
+base=$(stat -c %u "$root") made=${home%/.local/share/lxc}/made
+chmod 0711 /home/alice && install -d -o "$base" -g "$base" "$made"
+ok "which has all that a user may have in it" as alice lxc-usernsexec -- python3 "$scratch/tree.py" make "$made" nodevices notrusted lowids
+mv "$made" "$root/data"
+like "$(getcap -n "$root/data/able")" "rootid=" "capabilities that count for him"
+tree picture "$root" >"$scratch/original"
+ok "which is much" test "$(wc -l <"$scratch/original")" -gt 1600
+ok "a user's copy" u lxc-copy -n "$a" -N "$b" --keep-identity -K -M
+same "a user's copy" "$root" "$home/$b/rootfs"
+ok "it goes" u lxc-destroy -n "$b"
+ok "a user's snapshot" u lxc-snapshot -n "$a"
+same "a user's snapshot" "$root" "$home/$a/snaps/snap0/rootfs"
+chmod 0700 "$root/data/listed-dir" && rm -r "$root/data/names" "$root/data/deep"
+ok "restored" u lxc-snapshot -n "$a" -r snap0
+is "$(tree picture "$root" | diff "$scratch/original" - | cut -c 1-300 | head -n 6)" "" "it is what it was"
+ok "a user's archive" u lxc-export -n "$a" "/home/alice/a.tar.zst"
+ok "comes in again" u lxc-import -n "$b" "/home/alice/a.tar.zst"
+same "a user's archive" "$root/data" "$home/$b/rootfs/data" s
+ok "it goes" u lxc-destroy -s -n "$b"
+ok "root takes it" lxc-import -n "$b" -f "$scratch/plain" "/home/alice/a.tar.zst"
+is "$(stat -c %u:%g "$lxcpath/$b/rootfs/data/high")" 1005:1006 "with the owners that it sees"
+gone -n "$b"
+for file in subuid subgid; do
+	echo "alice:1800000000:65536" >>"$scratch/etc/$file"
+done
+ok "other ids" u lxc-remap -n "$a" -m 'u 0 1800000000 65536' -m 'g 0 1800000000 65536'
+is "$(find "$root" -maxdepth 4 -uid -1800000000 | head -n 3)" "" "are on all of it"
+ok "and back" u lxc-remap -n "$a"
+is "$(tree picture "$root" | diff "$scratch/original" - | cut -c 1-300 | head -n 6)" "" "it is what it was"
+ok "it goes" u lxc-destroy -s -n "$a"
+ok "all of it" test ! -e "$home/$a"
 
 if [ -n "$disk" ]; then
 	umount "$lxcpath" /tmp/disk

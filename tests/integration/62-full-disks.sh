@@ -150,7 +150,7 @@ for word in copy snapshot restore remap import export; do
 	command=$(operations | sed -n "s/^$word //p")
 	before=$(all)
 	calls=copy_file_range,pwrite64
-	[ "$word" != export ] || calls=write
+	[ "$word" != export ] || calls="write"
 	run strace -f -qq -o "$scratch/trace" -e trace=$calls -e inject=$calls:error=EDQUOT:when=3 sh -c "exec $command"
 	is "$status" 1 "$word over a quota fails"
 	like "$err" "the quota on the file system of $disk/.* is used up" "which is said"

@@ -12,6 +12,7 @@ each, as "VERDICT<tab>TEXT" for the shell, whether exit status and standard outp
 	quiet REASON: TOOL ...		the same, but that ours says nothing on standard error
 	loud REASON: TOOL ...		the same, but that ours says something on standard error
 	screen TOOL ...			with a terminal of 80 columns for all three descriptors
+	narrow TOOL ...			with one of 40
 
 The shell's commands find the side's tools in $BIN. On standard error the texts are each side's own: there must be one
 with a failure where LXC has one, and none with a success where LXC has none.
@@ -24,10 +25,10 @@ masks = []
 before = after = ""
 
 
-def on_screen(argv):
+def on_screen(argv, columns):
     """Runs a command on a terminal; typed is what it is sent. Returns its status and what it showed."""
     main, sub = pty.openpty()
-    fcntl.ioctl(sub, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    fcntl.ioctl(sub, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     p = subprocess.Popen(argv, stdin=sub, stdout=sub, stderr=sub, start_new_session=True,
                          preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
     os.close(sub)
@@ -67,7 +68,7 @@ def run(where, words, screen):
         shell(before, where)
     try:
         if screen:
-            status, shown = on_screen(argv)
+            status, shown = on_screen(argv, screen)
             out, err = re.sub("\r+\n", "\n", shown.decode(errors="replace")), ""
         else:
             p = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
@@ -90,7 +91,7 @@ for line in sys.stdin:
     line = line.strip()
     if not line or line[0] == "#":
         continue
-    reason, quiet, loud, screen = None, None, None, False
+    reason, quiet, loud, screen = None, None, None, 0
     if line.startswith("differs "):
         reason, line = line[len("differs "):].split(": ", 1)
     elif line.startswith("quiet "):
@@ -98,7 +99,9 @@ for line in sys.stdin:
     elif line.startswith("loud "):
         loud, line = line[len("loud "):].split(": ", 1)
     if line.startswith("screen "):
-        screen, line = True, line[len("screen "):]
+        screen, line = 80, line[len("screen "):]
+    elif line.startswith("narrow "):
+        screen, line = 40, line[len("narrow "):]
     verb, _, rest = line.partition(" ")
     if verb == "before":
         before = rest

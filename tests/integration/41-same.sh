@@ -180,6 +180,32 @@ for side in "$stock" "$TIFFIN_INST/bin"; do
 done
 is "$(cat "$scratch/old.inst")" "$(cat "$scratch/old.$(basename "$(dirname "$stock")")")" "lxc-update-config rewrites the same keys"
 
+
+# ---- a thousand containers, on terminals and into pipes
+
+all=$lxcpath
+lxcpath=$lxcpath/many-$tag
+mkdir "$lxcpath"
+python3 - "$lxcpath" <<'PY'
+import os, sys
+for i in range(1000):
+    d = "%s/%s%d" % (sys.argv[1], ("c", "web-", "a.very.long.name-")[i % 3], i)
+    os.makedirs(d + "/rootfs")
+    with open(d + "/config", "w") as f:
+        f.write("lxc.rootfs.path = dir:%s/rootfs\nlxc.net.0.type = empty\nlxc.start.auto = %d\n" % (d, i % 2))
+        f.write("".join("lxc.group = g%d\n" % g for g in range(i % 4)))
+PY
+{
+	for list in '' -1 -f --fancy --nesting '-1 --nesting=2' '-f --nesting' '-1 ^c' "-f --filter '9\$'" '-1 (web|a)-?1' '-1 -g g1' \
+		'-f -g g1,g2' '-1 --running' '-1 --active' '-1 --stopped' '-1 --frozen' '-f --stopped' '-1 --defined' \
+		'-f -F NAME,PID,RAM,SWAP,AUTOSTART,GROUPS,INTERFACE,IPV4,IPV6,UNPRIVILEGED'; do
+		each "%slxc-ls $list" '' 'screen ' 'narrow '
+	done
+} >"$scratch/commands"
+compare <"$scratch/commands"
+rm -rf "$lxcpath"
+lxcpath=$all
+
 for c in $one $two $run; do
 	lxc-destroy -s -n "$c"
 done

@@ -24,6 +24,7 @@
 
 #define TUN "/dev/net/tun"
 #define READY_MS 10000
+#define ADDRESS_MS 2000	/* for its addresses, once the device is there */
 #define STEP_MS 5
 #define END_MS 2000
 #define LOG_MAX 65536u
@@ -396,12 +397,28 @@ static int explain(struct nic *i, struct err **e)
 			 i, "type", i->conf->at);
 }
 
-static bool device_is_there(const struct nic *i, int netns_fd)
+static bool has_address(struct netlink *nl, int index, int family)
+{
+	struct address a;
+
+	return address_first(nl, index, family, &a, NULL) == 0 &&
+	       (family == AF_INET || !IN6_IS_ADDR_LINKLOCAL(&a.v6));
+}
+
+enum ready { READY_NOT, READY_DEVICE, READY_ALL };
+
+/* Is the device there and, where no guest asks for an address, has it those that it is to have? */
+static enum ready how_ready(const struct net_run *n, const struct nic *i, int netns_fd)
 {
 	auto_netlink struct netlink nl = NETLINK_INIT;
+	bool v4 = i->conf->ipv4.n, v6 = i->conf->ipv6.n;
 	struct link l;
 
-	return netlink_open_in(&nl, netns_fd, NULL) == 0 && link_get(&nl, i->name, &l, NULL) == 0;
+	if (netlink_open_in(&nl, netns_fd, NULL) < 0 || link_get(&nl, i->name, &l, NULL) < 0)
+		return READY_NOT;
+	v4 |= n->application && !v6;
+	return (!v4 || has_address(&nl, l.index, AF_INET)) && (!v6 || has_address(&nl, l.index, AF_INET6)) ? READY_ALL :
+													 READY_DEVICE;
 }
 
 static uint64_t now_ms(void)
@@ -431,13 +448,22 @@ static bool try_other(struct net_run *n, struct nic *i)
  * it has executed the guest's init. */
 static int wait_ready(struct net_run *n, struct nic *i, int netns_fd, struct err **e)
 {
-	uint64_t end = now_ms() + READY_MS;
+	uint64_t end = now_ms() + READY_MS, addresses = 0;
+	enum ready ready;
 
-	while (!device_is_there(i, netns_fd)) {
+	while ((ready = how_ready(n, i, netns_fd)) != READY_ALL) {
 		if (has_died(i)) {
 			if (!try_other(n, i))
 				return explain(i, e);
+			addresses = 0;
 			continue;
+		}
+		/* The program may not serve a family that the host does not have. */
+		if (ready == READY_DEVICE && !addresses)
+			addresses = now_ms() + ADDRESS_MS;
+		if (addresses && now_ms() > addresses) {
+			log_warn(n->log, "%s has set no address on %s within 2 s", programs[i->program], i->name);
+			break;
 		}
 		if (now_ms() > end)
 			return nic_fault(e, err_net_user_died(e, programs[i->program], "it made no device within 10 s"),

@@ -63,8 +63,12 @@ fails 1 "a limit is refused" as alice lxc-start -n "$n" -s lxc.cgroup2.memory.ma
 like "$err" "lxc.cgroup2.memory.max cannot be applied: .*not writable" "... not ignored"
 printf 'lxc.idmap = u 0 %s 65536\nlxc.idmap = g 0 %s 65536\nlxc.net.0.type = user\n' "$base" "$base" >"$scratch/execute.conf"
 is "$(as alice lxc-execute -n "$n-x" -f "$scratch/execute.conf" -- id -u)" 0 "execute works"
-like "$(as alice lxc-execute -n "$n-x" -f "$scratch/execute.conf" -- ip -4 addr show dev eth0)" "inet 10.0.2.15/24" \
-	"with an address that needs no guest to ask for it"
+with_address=0
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	as alice lxc-execute -n "$n-x" -f "$scratch/execute.conf" -- ip -4 addr show dev eth0 >"$scratch/address" 2>/dev/null
+	! grep -q 'inet 10.0.2.15/24' "$scratch/address" || with_address=$((with_address + 1))
+done
+is "$with_address" 10 "with an address that needs no guest to ask for it, from its first instruction on"
 { sed 's/= user$/= none/' "$scratch/execute.conf" && echo 'lxc.mount.auto = proc sys cgroup'; } >"$scratch/none.conf"
 is "$(as alice lxc-execute -n "$n-x" -f "$scratch/none.conf" -- ls /sys/class/net)" "$(ls /sys/class/net)" "it can have the host's network"
 

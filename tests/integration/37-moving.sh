@@ -202,10 +202,13 @@ if kind != "nodigest":
     add("digest", b"sha256 " + hashlib.sha256(data).hexdigest().encode() + b"\n")
 if kind == "after": add("rootfs/after", b"x")
 t.close()
-sys.stdout.buffer.write(subprocess.run(["zstd", "-qc"], input=out.getvalue(), stdout=subprocess.PIPE, check=True).stdout)
+sys.stdout.buffer.write(subprocess.run(["zstd", "-qc"], input=out.getvalue() + bytes({"bomb": 8 << 20, "padded": 10240}.get(kind, 0)), stdout=subprocess.PIPE, check=True).stdout)
 PY
 python3 "$scratch/evil.py" "$scratch/host" none >"$scratch/evil"
 succeeds "what does no harm is taken" lxc-import "$scratch/evil"
+succeeds "and goes" lxc-destroy -n evil
+python3 "$scratch/evil.py" "$scratch/host" padded >"$scratch/evil"
+succeeds "so is what ends with a tape's block" lxc-import "$scratch/evil"
 succeeds "and goes" lxc-destroy -n evil
 python3 "$scratch/evil.py" "$scratch/host" userns >"$scratch/evil"
 succeeds "what gives rights to those with a map" lxc-import "$scratch/evil"
@@ -216,7 +219,7 @@ is "$(grep -c 'userns.conf' "$lxcpath/evil/config")" 1 "it stays"
 succeeds "it goes" lxc-destroy -n evil
 for kind in hook lowmap cgroupkey sysctlkey mount bind include dots caps newline quoted netnone nesting unknown log version name first snapdots snaphook files \
 	topdir dotdot absolute slashes outside through overlink dirlink hardout harddots hardlink twice again device kmem xattr \
-	filedir deep behind tworoots nodigest after; do
+	filedir deep behind tworoots nodigest after bomb; do
 	python3 "$scratch/evil.py" "$scratch/host" "$kind" >"$scratch/evil"
 	fails 1 "hostile: $kind" lxc-import "$scratch/evil"
 	like "$err" "^lxc-import: " "is refused in a sentence"

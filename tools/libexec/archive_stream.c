@@ -27,6 +27,7 @@
 #define THREADS_MAX 4
 #define HEX_BYTES (2 * (size_t)DIGEST_BYTES)
 #define MANIFEST_MAX 65536
+#define REST_MAX ((size_t)1 << 20)
 #define DIGEST_PREFIX "sha256 "
 
 /* ---- on a terminal */
@@ -510,6 +511,7 @@ static int check_rest(struct source *s, struct err **e)
 {
 	struct archive_entry *entry;
 	unsigned char more[512];
+	size_t rest = 0;
 	ssize_t n;
 	int r = source_next(s, &entry, e);
 
@@ -517,10 +519,15 @@ static int check_rest(struct source *s, struct err **e)
 		return r;
 	if (r > 0)
 		return err_archive_hostile(e, archive_entry_pathname(entry), "stands behind the digest");
-	while ((n = inflate_some(s, more, sizeof(more))) > 0)
+	while ((n = inflate_some(s, more, sizeof(more))) > 0) {
+		/* Zeros without an end would be read for ever. */
+		rest += (size_t)n;
+		if (rest > REST_MAX)
+			return err_archive_damaged(e, "something follows its end");
 		for (ssize_t i = 0; i < n; i++)
 			if (more[i])
 				return err_archive_damaged(e, "something follows its end");
+	}
 	return n < 0 ? source_fail(s, e) : 0;
 }
 

@@ -160,7 +160,7 @@ for how in "" "</dev/null" "</dev/null >/dev/null 2>&1"; do
 	: >"$scratch/typed"
 	script -qec "sh -c 'lxc-attach -n $n -- attacker tiocsti $how; $attacker hear 500 >$scratch/typed'" /dev/null \
 		</dev/null >/dev/null 2>&1
-	is "$(cat "$scratch/typed")" "" "nothing is typed into the caller's terminal ${how:-with all of it}"
+	is "$(tr -d "\004" <"$scratch/typed")" "" "nothing is typed into the caller's terminal ${how:-with all of it}"
 done
 
 # ---- what a privileged guest may not

@@ -369,6 +369,11 @@ directories() {
 
 # ---- the caller's terminal, for every tool that may share it (2016-10124)
 
+# What was typed into the terminal; the end of its input that script(1) passes on, now or later, is nobody's attack.
+typed() {
+	tr -d '\004' <"$scratch/typed"
+}
+
 terminals() {
 	# The same without a container, to know that it would be heard.
 	: >"$scratch/typed"
@@ -376,7 +381,7 @@ terminals() {
 	me script -qec "sh -c '$attacker later; $attacker hear 1500 >$scratch/typed'" /dev/null </dev/null >/dev/null 2>&1
 	case $who$(cat /proc/sys/dev/tty/legacy_tiocsti 2>/dev/null) in
 	alice0) ;;
-	*) like "$(cat "$scratch/typed")" PWNED "$who: who shares the terminal types into it" ;;
+	*) like "$(typed)" PWNED "$who: who shares the terminal types into it" ;;
 	esac
 	start
 	for command in "lxc-attach -n $n -- attacker tiocsti" "lxc-execute -n $n-e -f $dir/config -s lxc.rootfs.path=dir:$root -- /bin/attacker tiocsti" \
@@ -385,19 +390,19 @@ terminals() {
 		chmod 666 "$scratch/typed"
 		case $command in lxc-execute*) stop ;; esac
 		me script -qec "sh -c '$command; $attacker hear 500 >$scratch/typed'" /dev/null </dev/null >"$scratch/said" 2>&1
-		is "$(cat "$scratch/typed")" "" "$who: ${command%% *} types nothing into the caller's terminal"
+		is "$(typed)" "" "$who: ${command%% *} types nothing into the caller's terminal"
 		case $command in lxc-execute*) start ;; esac
 	done
 	: >"$scratch/typed"
 	me script -qec "sh -c 'lxc-attach -n $n -- attacker later; $attacker hear 1500 >$scratch/typed'" /dev/null </dev/null >"$scratch/said" 2>&1
-	is "$(cat "$scratch/typed")" "" "$who: nor does what it leaves running"
+	is "$(typed)" "" "$who: nor does what it leaves running"
 	stop
 	# lxc-start -F: init's console is a terminal of its own.
 	plant sh -c 'rm -f sbin/init; printf "#!/bin/sh\n/bin/attacker tiocsti\n" >sbin/init; chmod 755 sbin/init'
 	: >"$scratch/typed"
 	me script -qec "sh -c 'timeout 20 lxc-start -n $n -F; $attacker hear 500 >$scratch/typed'" /dev/null </dev/null >"$scratch/said" 2>&1
 	like "$(cat "$scratch/said")" tried "$who: an init has tried"
-	is "$(cat "$scratch/typed")" "" "$who: lxc-start -F types nothing into the caller's terminal"
+	is "$(typed)" "" "$who: lxc-start -F types nothing into the caller's terminal"
 	stop
 	plant ln -sf ../bin/busybox sbin/init
 }

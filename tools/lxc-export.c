@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <lxc/lxcext.h>
+
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "base/paths.h"
@@ -31,7 +33,6 @@ struct export {
 	const char *file;	/* NULL: stdout */
 	char *temporary;	/* owned: where it is written until it is complete */
 	int out;
-	bool frozen;
 };
 
 static int option(struct tool *t, int key, const char *value)
@@ -55,11 +56,10 @@ static int option(struct tool *t, int key, const char *value)
 	return 0;
 }
 
-static void thaw(struct tool *t, struct export *x, struct lxc_container *c)
+static void thaw(struct tool *t, struct lxc_container *c)
 {
-	if (x->frozen && !c->unfreeze(c))
+	if (lxcext_let_go(c) < 0)
 		tool_warn(t, "%s is still frozen; lxc-unfreeze -n %s lets it go on", t->name, t->name);
-	x->frozen = false;
 }
 
 /* What runs is held still; one that is frozen already stays so. */
@@ -76,12 +76,7 @@ static int hold_still(struct tool *t, struct export *x, struct lxc_container *c)
 		(void)err_export_running(&e, t->name);
 		return tool_error_chain(t, e);
 	}
-	if (strcmp(state, "RUNNING") != 0)
-		return EXIT_SUCCESS;
-	if (!c->freeze(c))
-		return tool_failed(t, c, "cannot freeze %s while it is read", t->name);
-	x->frozen = true;
-	return EXIT_SUCCESS;
+	return lxcext_hold(c) < 0 ? tool_failed(t, c, "cannot freeze %s while it is read", t->name) : EXIT_SUCCESS;
 }
 
 /* In the directory of path. */
@@ -220,7 +215,7 @@ static int follow(struct tool *t, struct export *x, struct lxc_container *c, pid
 	if (read(partner, &done, 1) == 1) {
 		bool held = still_held(t, x, c) && !copy_progress_cancelled(NULL);
 
-		thaw(t, x, c);
+		thaw(t, c);
 		if (held)
 			(void)!write(partner, "y", 1);
 		(void)shutdown(partner, SHUT_RDWR);
@@ -262,7 +257,7 @@ static int run(struct tool *t, struct export *x, struct lxc_container *c)
 		r = hold_still(t, x, c);
 	if (r == EXIT_SUCCESS)
 		r = write_archive(t, x, c);
-	thaw(t, x, c);
+	thaw(t, c);
 	if (r == EXIT_SUCCESS)
 		r = close_output(t, x);
 	if (x->temporary)

@@ -513,7 +513,8 @@ static int change_freeze(struct call *k, bool freeze)
 					    err_container_unknown(&k->e, k->name, k->lxcpath);
 	if (freeze && state == STATE_STOPPED)
 		return err_not_running(&k->e, k->name, k->lxcpath);
-	if (freeze ? state == STATE_FROZEN : state != STATE_FROZEN && state != STATE_FREEZING)
+	/* Who only holds it frozen is told that it is to stay so. */
+	if (freeze ? state == STATE_FROZEN && !client_is_recorded(&k->target) : state != STATE_FROZEN && state != STATE_FREEZING)
 		return 0;
 	return client_freeze(&k->target, freeze, &k->e);
 }
@@ -538,6 +539,51 @@ bool api_unfreeze(struct lxc_container *c)
 		return false;
 	r = change_freeze(&k, false);
 	return call_end(&k, r, "cannot thaw %s", k.name) == 0;
+}
+
+static int hold_frozen(struct call *k)
+{
+	struct freeze_hold hold = FREEZE_HOLD_INIT;
+	enum lxc_state state;
+	bool again;
+	int r = call_state(k, &state);
+
+	if (r < 0 || (state != STATE_RUNNING && state != STATE_FREEZING && state != STATE_FROZEN))
+		return r;
+	r = client_hold_frozen(&k->target, &hold, &k->e);
+	if (r < 0)
+		return r;
+	handle_lock(k->h);
+	again = k->h->hold.fd >= 0 || k->h->hold.by_hand;
+	if (!again)
+		k->h->hold = hold;
+	handle_unlock(k->h);
+	return again ? client_let_go(&k->target, &hold, &k->e) : 0;
+}
+
+attr_public int lxcext_hold(struct lxc_container *c)
+{
+	struct call k;
+
+	if (!call_begin(&k, c))
+		return -EINVAL;
+	return call_end(&k, hold_frozen(&k), "cannot freeze %s", k.name);
+}
+
+attr_public int lxcext_let_go(struct lxc_container *c)
+{
+	struct freeze_hold hold;
+	struct call k;
+	int r;
+
+	if (!call_begin(&k, c))
+		return -EINVAL;
+	handle_lock(k.h);
+	hold = k.h->hold;
+	k.h->hold = FREEZE_HOLD_INIT;
+	handle_unlock(k.h);
+	r = client_let_go(&k.target, &hold, &k.e);
+	return call_end(&k, r, "cannot thaw %s", k.name);
 }
 
 static int left_ms(uint64_t start, int timeout_ms)

@@ -27,6 +27,7 @@ static void handle_free(struct handle *h)
 	handle_set_conf(h, NULL);
 	err_free(h->error);
 	client_view_free(h->view);
+	fd_close(h->hold.fd);
 	strv_done(&h->warnings);
 	free(h->pub.name);
 	free(h->pub.configfile);
@@ -49,6 +50,7 @@ struct handle *handle_new(const char *name, const char *lxcpath)
 		free(take_ptr(h));
 		return NULL;
 	}
+	h->hold = FREEZE_HOLD_INIT;
 	h->pub.name = strdup(name);
 	h->pub.config_path = strdup(lxcpath);
 	h->pub.configfile = dir ? path_join(dir, "config") : NULL;

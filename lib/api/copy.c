@@ -39,7 +39,8 @@ struct copying {
 	char *place;			/* owned: where the copy is made */
 	char *path;			/* owned: lxc.rootfs.path with its prefix */
 	struct strv needs;		/* whose data the copy stands on */
-	bool recorded, made, frozen;
+	bool recorded, made;
+	struct freeze_hold frozen;
 	size_t hook;			/* the one that runs, counted from 1; 0: all */
 	int old;			/* what is replaced: its directory, held alone */
 };
@@ -79,10 +80,7 @@ static int of_source(struct copying *c, int r)
 
 static void thaw(struct copying *c)
 {
-	if (!c->frozen)
-		return;
-	c->frozen = false;
-	if (client_freeze(&c->from->target, false, NULL) < 0)
+	if (client_let_go(&c->from->target, &c->frozen, NULL) < 0)
 		log_warn(&c->from->log, "%s is still frozen; lxc-unfreeze -n %s lets it go on", c->from->name,
 			 c->from->name);
 }
@@ -98,13 +96,10 @@ static int hold_still(struct copying *c)
 		return r;
 	if (!(c->how->flags & LXC_CLONE_ALLOW_RUNNING))
 		return err_copy_running(&from->e, from->name);
-	if (state != STATE_RUNNING)
+	if (state != STATE_RUNNING && state != STATE_FREEZING && state != STATE_FROZEN)
 		return 0;
-	r = client_freeze(&from->target, true, &from->e);
-	if (r < 0)
-		return err_wrap(&from->e, r, "freezing %s while it is copied", from->name);
-	c->frozen = true;
-	return 0;
+	r = client_hold_frozen(&from->target, &c->frozen, &from->e);
+	return r < 0 ? err_wrap(&from->e, r, "freezing %s while it is copied", from->name) : 0;
 }
 
 /* What is replaced by a copy of itself is held alone already. */
@@ -428,7 +423,8 @@ static int make(struct copying *c)
 
 #define COPYING_INIT(source, target, what)                                                             \
 	{                                                                                              \
-		.from = (source), .to = (target), .how = (what), .at = STAGE_INIT, .use = -EBADF, .old = -EBADF \
+		.from = (source), .to = (target), .how = (what), .at = STAGE_INIT, .use = -EBADF, .old = -EBADF, \
+		.frozen = FREEZE_HOLD_INIT                                                             \
 	}
 
 int copy_make(struct call *from, struct call *to, const struct copy *how)

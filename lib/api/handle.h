@@ -33,6 +33,7 @@ struct handle {
 	uint64_t silent_ms;		/* since when the monitor does not answer; 0: it does */
 	struct client_view *view;	/* what the calls that only ask answer from; NULL: each looks itself */
 	bool close_all_fds;
+	struct freeze_hold hold;	/* lxcext_hold's */
 };
 
 static inline struct handle *handle_of(struct lxc_container *c)

@@ -83,6 +83,18 @@ void client_note_shutdown(const struct target *t, unsigned wait_ms);
 void client_tell_state(const struct target *t, enum lxc_state state);
 /* timeout_ms bounds the wait until the state is reached. */
 int client_freeze(const struct target *t, bool frozen, struct err **e);
+
+/* A container that is frozen while its files are read. */
+struct freeze_hold {
+	int fd;				/* the connection that holds it; -EBADF */
+	bool by_hand;			/* its monitor cannot: thawed as it was frozen, by a request */
+};
+#define FREEZE_HOLD_INIT ((struct freeze_hold){ .fd = -EBADF })
+/* Frozen until client_let_go, or until this process has ended, however. One that is frozen already stays so after
+ * that. Errors: as client_freeze. */
+int client_hold_frozen(const struct target *t, struct freeze_hold *ret, struct err **e);
+/* Also of one that holds nothing. */
+int client_let_go(const struct target *t, struct freeze_hold *h, struct err **e);
 /* A cgroup file of the limit cgroup. */
 int client_cgroup_get(const struct target *t, const char *file, struct buf *b, struct err **e);
 int client_cgroup_set(const struct target *t, const char *file, const char *value, struct err **e);

@@ -2,12 +2,17 @@
 /* Copyright (C) The Tiffin authors */
 /* client_values - cgroup files and configuration keys of a running container, where LXC's own monitors run it, too. */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/cleanup.h"
+#include "kernel/socket.h"
 #include "lifecycle/client_call.h"
 #include "lifecycle/foreign.h"
+
+#define HOLD_AGAIN_MS 20
 
 static int ask_many(const struct target *t, const char *const *names, size_t n, char **values, struct err **e)
 {
@@ -103,10 +108,21 @@ int client_config_item(const struct target *t, const char *key, char **ret, stru
 	return 0;
 }
 
+/* The chain of a call that took too long, or mine. */
+static int tell_freeze(int rc, bool frozen, struct err **e, struct err *mine)
+{
+	if (rc == -ETIMEDOUT && !err_is(mine, "monitor-silent")) {
+		err_free(mine);
+		return err_freeze_timeout(e, frozen ? "frozen" : "thawed");
+	}
+	err_move(e, mine);
+	return rc;
+}
+
 int client_freeze(const struct target *t, bool frozen, struct err **e)
 {
 	struct target longer = *t;
-	auto_err struct err *mine = NULL;
+	struct err *mine = NULL;
 	struct call_reply r;
 	int rc;
 
@@ -115,13 +131,83 @@ int client_freeze(const struct target *t, bool frozen, struct err **e)
 	rc = client_call(&longer, frozen ? CMD_FREEZE : CMD_UNFREEZE, 0, NULL, 0, &r, &mine);
 	if (is_foreign(t, rc, &mine))
 		return foreign_freeze(t, frozen, e);
+	if (rc < 0)
+		return tell_freeze(rc, frozen, e, mine);
+	call_reply_done(&r);
+	return 0;
+}
+
+/* 0: asked, and *ret is the connection, or -EBADF where it was frozen already. */
+static int try_hold(const struct target *t, int *ret, struct err **e)
+{
+	auto_close int fd = client_dial(t, e);
+	struct call_reply r;
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	rc = client_send(fd, CMD_HOLD, 0, NULL, 0);
+	if (rc < 0)
+		return client_fail_connect(t, rc, e);
+	rc = client_read_reply(fd, t, &r, e);
+	if (rc < 0)
+		return rc;
+	if (r.head.ret < 0)
+		return client_refused(t, &r, e);
+	*ret = r.head.value ? take_fd(&fd) : -EBADF;
+	call_reply_done(&r);
+	return 0;
+}
+
+/* The container is not at its begin or end: another freeze or thaw keeps its monitor busy. */
+static bool is_under_way(const struct err *mine)
+{
+	return !err_is(mine, "container-starting") && !err_is(mine, "container-ending");
+}
+
+int client_hold_frozen(const struct target *t, struct freeze_hold *ret, struct err **e)
+{
+	struct target longer = *t;
+	struct err *mine = NULL;
+	int rc;
+
+	*ret = FREEZE_HOLD_INIT;
+	if (!longer.timeout_ms)
+		longer.timeout_ms = 3 * CLIENT_TIMEOUT_MS;
+	rc = try_hold(&longer, &ret->fd, &mine);
+	for (int left = longer.timeout_ms; rc == -EBUSY && is_under_way(mine) && left > 0; left -= HOLD_AGAIN_MS) {
+		err_free(take_ptr(mine));
+		(void)poll(NULL, 0, HOLD_AGAIN_MS);
+		rc = try_hold(&longer, &ret->fd, &mine);
+	}
 	if (rc == 0)
-		call_reply_done(&r);
-	else if (rc == -ETIMEDOUT && !err_is(mine, "monitor-silent"))
-		(void)err_freeze_timeout(e, frozen ? "frozen" : "thawed");
-	else
-		err_move(e, take_ptr(mine));
+		return 0;
+	if (rc != -ENOSYS)
+		return tell_freeze(rc, true, e, mine);
+	/* A monitor that has no such thing: of LXC, or one that was started before. */
+	err_free(mine);
+	rc = client_freeze(t, true, e);
+	ret->by_hand = rc == 0;
 	return rc;
+}
+
+int client_let_go(const struct target *t, struct freeze_hold *h, struct err **e)
+{
+	auto_close int fd = h->fd;
+	bool by_hand = h->by_hand;
+	char byte;
+
+	*h = FREEZE_HOLD_INIT;
+	if (fd >= 0 && recv(fd, &byte, sizeof(byte), MSG_DONTWAIT) == 0)
+		by_hand = true; /* that monitor has died: the next one knows of nobody who held it */
+	if (by_hand)
+		return client_freeze(t, false, e);
+	if (fd < 0)
+		return 0;
+	/* It hangs up once it has thawed the container. */
+	(void)shutdown(fd, SHUT_WR);
+	(void)socket_recv(fd, &byte, sizeof(byte), NULL, 0, NULL, client_timeout(t));
+	return 0;
 }
 
 int client_cgroup_get(const struct target *t, const char *file, struct buf *b, struct err **e)

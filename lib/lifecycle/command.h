@@ -43,6 +43,8 @@ enum command {
 	CMD_ATTACH = 69,		/* 1 in the pointer: with descriptors of the cgroups -> struct attach_reply */
 	CMD_GET_MANY = 70,		/* names (see MANY_FILE), each with a NUL -> per name an int32, -1 or the length, and
 					 * the value */
+	CMD_HOLD = 71,			/* freezes for as long as the connection lasts -> in the pointer 1, or 0: it was
+					 * frozen already, and stays so. The pointer asks as for CMD_FREEZE */
 	CMD_NOTE_SHUTDOWN = 72,		/* the peer signals init to shut down: recorded as who asked for the end. For so many
 					 * milliseconds as the pointer says no reboot follows; 0: the peer wants a reboot */
 };

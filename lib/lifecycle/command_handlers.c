@@ -19,8 +19,6 @@
 #undef LOG_CATEGORY
 #define LOG_CATEGORY "commands"
 #define TIFFIN_PROTOCOL 1
-/* A container that takes longer to freeze is thawed again. */
-#define FREEZE_LIMIT_S 10
 
 struct tty_claim {
 	unsigned tty;		/* 0: the console */
@@ -256,6 +254,11 @@ static int do_unfreeze(struct monitor *m, struct client *c, const struct cmd_req
 	return freeze_request(m, c, false, freeze_limit(req));
 }
 
+static int do_hold(struct monitor *m, struct client *c, const struct cmd_request *req, const char *data)
+{
+	return freeze_hold(m, c, freeze_limit(req));
+}
+
 /* A peer that changed the state itself (LXC's freezer works in the client) has us tell the others. */
 static int serve_state_clients(struct monitor *m, struct client *c, const struct cmd_request *req,
 			       const char *data)
@@ -484,6 +487,7 @@ static const struct {
 	{ CMD_SECCOMP_ADD_LISTENER, add_seccomp_listener },
 	{ CMD_FREEZE, do_freeze },
 	{ CMD_UNFREEZE, do_unfreeze },
+	{ CMD_HOLD, do_hold },
 	{ CMD_GET_CGROUP2_FD, get_cgroup2_fd },
 	{ CMD_GET_INIT_PIDFD, get_init_pidfd },
 	{ CMD_GET_LIMIT_CGROUP, get_limit_cgroup },

@@ -19,6 +19,7 @@ struct freezing {
 	struct client *client;		/* NULL: has gone */
 	struct source *timer;
 	bool frozen;
+	bool hold;			/* as long as the client is there */
 	unsigned step_ms;
 	int64_t deadline_ms;
 };
@@ -31,7 +32,19 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* The result becomes the state and the reply. */
+static int begin(struct monitor *m, struct client *c, bool frozen, bool hold, unsigned limit_ms);
+
+/* One that held it has gone. The last one's going thaws it. */
+static void on_hold_gone(struct monitor *m, void *arg)
+{
+	m->holds--;
+	if (m->holds || !m->held || m->freezing || m->r->state != STATE_FROZEN)
+		return;
+	m->held = false;
+	(void)begin(m, NULL, false, false, FREEZE_LIMIT_S * 1000);
+}
+
+/* The result becomes the state, and the reply if there is somebody to hear it. */
 static int conclude(struct monitor *m, struct client *c, bool frozen, int rc, struct err *e)
 {
 	struct run *r = m->r;
@@ -46,18 +59,37 @@ static int conclude(struct monitor *m, struct client *c, bool frozen, int rc, st
 	return c ? client_reply(c, rc, PTR_FROM_INT(rc)) : 0;
 }
 
+static int conclude_hold(struct monitor *m, struct client *c, int rc, struct err *e)
+{
+	(void)conclude(m, NULL, true, rc, e);
+	if (rc < 0)
+		return client_reply(c, rc, PTR_FROM_INT(rc));
+	m->held = true;
+	m->holds++;
+	return client_reply(c, 0, 1);
+}
+
 static void finish(struct freezing *f, int rc, struct err *e)
 {
 	struct monitor *m = f->m;
 	struct client *c = f->client;
+	bool frozen = f->frozen, hold = f->hold;
 	int r;
 
 	loop_remove(f->timer);
 	m->freezing = NULL;
-	r = conclude(m, c, f->frozen, rc, e);
 	free(f);
-	(void)r;
-	if (c)
+	/* Who was to hold it has gone meanwhile. */
+	if (hold && !c) {
+		(void)conclude(m, NULL, true, rc, e);
+		if (rc == 0)
+			(void)begin(m, NULL, false, false, FREEZE_LIMIT_S * 1000);
+		return;
+	}
+	r = hold ? conclude_hold(m, c, rc, e) : conclude(m, c, frozen, rc, e);
+	if (c && hold && rc == 0 && r == 0)
+		client_keep(c, on_hold_gone, NULL);
+	else if (c)
 		client_release(c);
 }
 
@@ -94,35 +126,76 @@ static void on_client_gone(struct monitor *m, void *arg)
 	f->client = NULL;
 }
 
-int freeze_request(struct monitor *m, struct client *c, bool frozen, unsigned limit_ms)
+/* Ordered, and cannot be waited for. */
+static int take_back(struct monitor *m, struct client *c, bool frozen, int rc, struct err *e)
+{
+	if (frozen)
+		(void)cgroup_freeze_begin(m->r->cgroups, false, NULL);
+	return conclude(m, c, frozen, rc, e);
+}
+
+/* c: NULL where nobody waits for it. */
+static int begin(struct monitor *m, struct client *c, bool frozen, bool hold, unsigned limit_ms)
 {
 	struct run *r = m->r;
 	struct freezing *f;
 	struct err *e = NULL;
 	int rc;
 
-	if (m->freezing || (r->state != STATE_RUNNING && r->state != STATE_FROZEN))
-		return client_reply(c, -EBUSY, PTR_FROM_INT(-EBUSY));
 	(void)monitor_set_state(r, frozen ? STATE_FREEZING : STATE_THAWED, NULL);
 	rc = cgroup_freeze_begin(r->cgroups, frozen, &e);
 	if (rc == 0)
 		rc = cgroup_freeze_done(r->cgroups, frozen);
-	if (rc != 0)
-		return conclude(m, c, frozen, MIN(rc, 0), e);
+	if (rc != 0) {
+		rc = MIN(rc, 0);
+		return hold ? conclude_hold(m, c, rc, e) : conclude(m, c, frozen, rc, e);
+	}
 	f = malloc(sizeof(*f));
 	if (!f)
-		return conclude(m, c, frozen, -ENOMEM, NULL);
+		return take_back(m, c, frozen, -ENOMEM, NULL);
 	*f = (struct freezing){
-		.m = m, .client = c, .frozen = frozen, .step_ms = 1, .deadline_ms = now_ms() + limit_ms
+		.m = m, .client = c, .frozen = frozen, .hold = hold, .step_ms = 1, .deadline_ms = now_ms() + limit_ms
 	};
 	rc = loop_add_timer(m->loop, f->step_ms, on_step, f, &f->timer, &e);
 	if (rc < 0) {
 		free(f);
-		return conclude(m, c, frozen, rc, e);
+		return take_back(m, c, frozen, rc, e);
 	}
 	m->freezing = f;
-	client_hold(c, on_client_gone, f);
+	if (c)
+		client_hold(c, on_client_gone, f);
 	return 0;
+}
+
+int freeze_request(struct monitor *m, struct client *c, bool frozen, unsigned limit_ms)
+{
+	struct run *r = m->r;
+
+	if (m->freezing || (r->state != STATE_RUNNING && r->state != STATE_FROZEN))
+		return client_reply(c, -EBUSY, PTR_FROM_INT(-EBUSY));
+	m->held = false;
+	return begin(m, c, frozen, false, limit_ms);
+}
+
+int freeze_hold(struct monitor *m, struct client *c, unsigned limit_ms)
+{
+	struct run *r = m->r;
+	int rc;
+
+	if (m->freezing || (r->state != STATE_RUNNING && r->state != STATE_FROZEN))
+		return client_reply(c, -EBUSY, PTR_FROM_INT(-EBUSY));
+	if (r->state == STATE_FROZEN && !m->held)
+		return client_reply(c, 0, 0);
+	if (r->state == STATE_FROZEN) {
+		m->holds++;
+		rc = client_reply(c, 0, 1);
+	} else {
+		rc = begin(m, c, true, true, limit_ms);
+	}
+	/* Held by it already, or to be once it is frozen. */
+	if (rc == 0 && r->state == STATE_FROZEN)
+		client_hold(c, on_hold_gone, NULL);
+	return rc;
 }
 
 void freeze_cancel(struct monitor *m)

@@ -15,6 +15,8 @@ struct monitor {
 	struct console *console;
 	struct seccomp_proxy *proxy;
 	struct freezing *freezing;	/* a freeze or thaw that is under way */
+	unsigned holds;			/* connections that want it frozen as long as they last */
+	bool held;			/* frozen for them, and for nobody else */
 	struct source *init_source;
 	struct source *client_source;	/* who waits for the start to be done */
 	struct source *net_source;	/* the end of the network's program */

@@ -169,6 +169,12 @@ void client_release(struct client *c)
 	(void)settle(c);
 }
 
+void client_keep(struct client *c, void (*done)(struct monitor *m, void *arg), void *arg)
+{
+	client_hold(c, done, arg);
+	(void)settle(c);
+}
+
 void client_subscribe_states(struct client *c, unsigned mask, bool survive_reboot)
 {
 	c->held = true;

@@ -35,6 +35,8 @@ int client_reply_fds(struct client *c, int ret, const void *p, size_t n, const i
 void client_hold(struct client *c, void (*done)(struct monitor *m, void *arg), void *arg);
 /* Ends a hold whose reply has been queued meanwhile: written, then closed. done is not called. c is gone. */
 void client_release(struct client *c);
+/* Ends a hold whose reply has been queued meanwhile with another one: written, and kept. c may be gone. */
+void client_keep(struct client *c, void (*done)(struct monitor *m, void *arg), void *arg);
 /* Keeps the connection as a subscriber of the states in mask (1 << state). */
 void client_subscribe_states(struct client *c, unsigned mask, bool survive_reboot);
 /* The descriptor that came with the request, the caller's from now on; -EBADF: there was none. */

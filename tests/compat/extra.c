@@ -73,6 +73,10 @@ static void looks(struct lxc_container *c)
 	fact(lxcext_keep_state(c, true) == 0 && strcmp(c->state(c), "FROZEN") == 0, "until the next");
 	fact(c->unfreeze(c) && lxcext_keep_state(c, false) == 0 && strcmp(c->state(c), "RUNNING") == 0,
 	     "and without one each call looks itself");
+	fact(lxcext_hold(c) == 0 && strcmp(c->state(c), "FROZEN") == 0, "it is held still");
+	fact(lxcext_let_go(c) == 0 && strcmp(c->state(c), "RUNNING") == 0, "and goes on");
+	fact(c->freeze(c) && lxcext_hold(c) == 0 && lxcext_let_go(c) == 0 && strcmp(c->state(c), "FROZEN") == 0 && c->unfreeze(c),
+	     "who was frozen before stays so");
 }
 
 int main(int argc, char **argv)

@@ -66,6 +66,8 @@ lxcext_print_error@@LXCEXT_1
 lxcext_protect_self@@LXCEXT_1
 lxcext_facts@@LXCEXT_1
 lxcext_keep_state@@LXCEXT_1
+lxcext_hold@@LXCEXT_1
+lxcext_let_go@@LXCEXT_1
 lxcext_start_exec@@LXCEXT_1
 lxcext_start_timed@@LXCEXT_1
 lxcext_version@@LXCEXT_1

@@ -65,6 +65,37 @@ fails 1 "one that runs" lxc-export -n "$b" "$scratch/b.tar.zst"
 like "$err" "container $b is running" "is not exported"
 ok "and no file is made" test ! -e "$scratch/b.tar.zst"
 succeeds "unless that is asked for" lxc-export -a -n "$b" "$scratch/b.tar.zst"
+# Who reads it holds it still, and no longer than it lives.
+slow() {
+	lxc-export -a -n "$b" - >"$scratch/slow" 2>/dev/null &
+	slow=$!
+}
+mkfifo "$scratch/slow"
+head -c 16M /dev/urandom >"$lxcpath/$b/rootfs/data/much"
+sleep 1000 <>"$scratch/slow" >/dev/null &
+blocker=$!
+slow
+first=$slow
+ok "a container that is read is frozen" eventually 10 sh -c "[ \"\$(lxc-info -n $b -s -H)\" = FROZEN ]"
+slow
+sleep 0.5
+kill -9 "$first"
+wait "$first" 2>/dev/null
+is "$(lxc-info -n "$b" -s -H)" FROZEN "and stays so while another one reads"
+kill -9 "$slow"
+wait "$slow" 2>/dev/null
+ok "a reader that is killed leaves nothing frozen" eventually 10 sh -c "[ \"\$(lxc-info -n $b -s -H)\" = RUNNING ]"
+slow
+ok "it is frozen again" eventually 10 sh -c "[ \"\$(lxc-info -n $b -s -H)\" = FROZEN ]"
+succeeds "who freezes it meanwhile" lxc-freeze -n "$b"
+kill -9 "$slow"
+wait "$slow" 2>/dev/null
+sleep 0.3
+is "$(lxc-info -n "$b" -s -H)" FROZEN "keeps it so"
+succeeds "and can thaw it" lxc-unfreeze -n "$b"
+kill "$blocker"
+wait "$blocker" 2>/dev/null
+rm -f "$lxcpath/$b/rootfs/data/much"
 like "$(lxc-info -n "$b" -s)" RUNNING "it runs on"
 succeeds "it stops" lxc-stop -n "$b" -k
 succeeds "and goes" lxc-destroy -s -n "$b"

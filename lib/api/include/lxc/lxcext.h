@@ -141,6 +141,12 @@ extern int lxcext_facts(struct lxc_container *c, const char *const *names, size_
  * errno. */
 extern int lxcext_keep_state(struct lxc_container *c, bool keep);
 
+/* Freezes a running container while its files are read: until lxcext_let_go, or until the process that asked has
+ * ended, however that came. Several may hold one. A container that is stopped, or that freeze() has frozen, is left as
+ * it is by both. 0, or a negative errno. */
+extern int lxcext_hold(struct lxc_container *c);
+extern int lxcext_let_go(struct lxc_container *c);
+
 /* For attach(): as lxc_attach_run_command, or lxc_attach_run_shell with payload NULL, but says on stderr,
  * in the attached process, why nothing could be executed. */
 extern int lxcext_attach_exec(void *payload);

@@ -310,18 +310,12 @@ int client_add_listener(const struct target *t, int listener, struct err **e)
 
 int client_tty(const struct target *t, int *num, int *ret_ptx, struct err **e)
 {
-	auto_close int fd = client_dial(t, e);
 	struct call_reply r;
+	auto_close int fd = client_exchange(t, CMD_GET_TTY_FD, PTR_FROM_INT(*num), NULL, 0, &r, e);
 	int rc;
 
 	if (fd < 0)
 		return fd;
-	rc = client_send(fd, CMD_GET_TTY_FD, PTR_FROM_INT(*num), NULL, 0);
-	if (rc < 0)
-		return client_fail_connect(t, rc, e);
-	rc = client_read_reply(fd, t, &r, e);
-	if (rc < 0)
-		return rc;
 	if (r.head.ret < 0 || !r.n_fds) {
 		rc = r.head.ret < 0 ? r.head.ret : -EPROTO;
 		call_reply_done(&r);
@@ -355,22 +349,17 @@ int client_console_log(const struct target *t, bool do_read, bool clear, uint64_
 int client_subscribe(const struct target *t, unsigned mask, bool survive_reboot, enum lxc_state *ret_now,
 		     int *ret_fd, struct err **e)
 {
-	auto_close int fd = client_dial(t, e);
-	int wanted[STATE_MAX] = { 0 }, rc, state;
+	int wanted[STATE_MAX] = { 0 }, state;
+	auto_close int fd = -EBADF;
 	struct call_reply r;
 
-	if (fd < 0)
-		return fd;
 	for (int i = 0; i < STATE_MAX; i++)
 		wanted[i] = (mask >> i) & 1;
 	if (survive_reboot && wanted[STATE_RUNNING])
 		wanted[STATE_RUNNING] = 2;
-	rc = client_send(fd, CMD_ADD_STATE_CLIENT, 0, wanted, sizeof(wanted));
-	if (rc < 0)
-		return client_fail_connect(t, rc, e);
-	rc = client_read_reply(fd, t, &r, e);
-	if (rc < 0)
-		return rc;
+	fd = client_exchange(t, CMD_ADD_STATE_CLIENT, 0, wanted, sizeof(wanted), &r, e);
+	if (fd < 0)
+		return fd;
 	if (r.head.ret < 0)
 		return client_refused(t, &r, e);
 	state = INT_FROM_PTR(r.head.value);

@@ -187,6 +187,7 @@ int client_refused(const struct target *t, struct call_reply *r, struct err **e)
 	return rc;
 }
 
+/* *ret_dialled: there was somebody to connect to. */
 static int exchange(const struct target *t, int cmd, uintptr_t value, const void *data, size_t n,
 		    struct call_reply *ret, bool *ret_dialled, struct err **e)
 {
@@ -199,7 +200,16 @@ static int exchange(const struct target *t, int cmd, uintptr_t value, const void
 	r = client_send(fd, cmd, value, data, n);
 	if (r < 0)
 		return client_fail_connect(t, r, e);
-	return client_read_reply(fd, t, ret, e);
+	r = client_read_reply(fd, t, ret, e);
+	return r < 0 ? r : take_fd(&fd);
+}
+
+int client_exchange(const struct target *t, int cmd, uintptr_t value, const void *data, size_t n,
+		    struct call_reply *ret, struct err **e)
+{
+	bool dialled;
+
+	return exchange(t, cmd, value, data, n, ret, &dialled, e);
 }
 
 /* One request and its reply. *ret is the caller's to release on success. */
@@ -218,6 +228,7 @@ int client_call(const struct target *t, int cmd, uintptr_t value, const void *da
 		*e = take_ptr(first);
 	if (r < 0)
 		return r;
+	fd_close(r);
 	return ret->head.ret < 0 ? client_refused(t, ret, e) : 0;
 }
 

@@ -63,7 +63,11 @@ void call_reply_done(struct call_reply *r);
 int call_reply_fd(struct call_reply *r);
 /* The error of a refusal: our own commands carry a chain. Releases the reply. */
 int client_refused(const struct target *t, struct call_reply *r, struct err **e);
-/* One request and its reply. *ret is the caller's to release on success. */
+/* One request and its reply, which may be a refusal, and the connection that they went over, for who needs it to
+ * last. */
+int client_exchange(const struct target *t, int cmd, uintptr_t value, const void *data, size_t n,
+		    struct call_reply *ret, struct err **e);
+/* The same for all others; a refusal is an error. *ret is the caller's to release on success. */
 int client_call(const struct target *t, int cmd, uintptr_t value, const void *data, size_t n,
 		struct call_reply *ret, struct err **e);
 /* The descriptor that such a reply brings. */

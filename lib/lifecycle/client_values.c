@@ -140,18 +140,11 @@ int client_freeze(const struct target *t, bool frozen, struct err **e)
 /* 0: asked, and *ret is the connection, or -EBADF where it was frozen already. */
 static int try_hold(const struct target *t, int *ret, struct err **e)
 {
-	auto_close int fd = client_dial(t, e);
 	struct call_reply r;
-	int rc;
+	auto_close int fd = client_exchange(t, CMD_HOLD, 0, NULL, 0, &r, e);
 
 	if (fd < 0)
 		return fd;
-	rc = client_send(fd, CMD_HOLD, 0, NULL, 0);
-	if (rc < 0)
-		return client_fail_connect(t, rc, e);
-	rc = client_read_reply(fd, t, &r, e);
-	if (rc < 0)
-		return rc;
 	if (r.head.ret < 0)
 		return client_refused(t, &r, e);
 	*ret = r.head.value ? take_fd(&fd) : -EBADF;

@@ -182,6 +182,13 @@ in_cgroups() {
 	find /sys/fs/cgroup -type d -path "*/lxc.*$tag*" 2>/dev/null
 }
 
+# What is left of an ended test is removed; true: nothing is.
+no_cgroup() {
+	[ -n "$(in_cgroups)" ] || return 0
+	find /sys/fs/cgroup -depth -type d -path "*/lxc.*$tag*" -exec rmdir {} + 2>/dev/null
+	[ -z "$(in_cgroups)" ]
+}
+
 # other_processes: those of the sandbox that are neither its process 1, which runs the test, nor our own.
 other_processes() {
 	read -r own _ </proc/self/stat
@@ -205,12 +212,18 @@ sandbox() {
 	[ -z "${TIFFIN_TAG-}" ] || tag=$TIFFIN_TAG
 	if [ -z "${TIFFIN_SANDBOX-}" ]; then
 		status=0
+		# LXC's own tools leave it behind.
+		pivot_before=$(find /sys/fs/cgroup -maxdepth 2 -name lxc.pivot 2>/dev/null)
+		# In the background: a signal that ends this shell ends the test, and is no reason not to clean up.
 		TIFFIN_SANDBOX=1 TIFFIN_TAG=$tag unshare -m -n -i -p -f --kill-child --mount-proc --propagation private \
-			"${SHELL_FOR_TESTS:-sh}" "$1" || status=$?
-		# A test that died may have left its cgroups; they are empty now.
-		if [ -n "$(in_cgroups)" ]; then
-			find /sys/fs/cgroup -depth -type d -path "*/lxc.*$tag*" -exec rmdir {} + 2>/dev/null
-		fi
+			"${SHELL_FOR_TESTS:-sh}" "$1" <&0 &
+		child=$!
+		trap 'kill -9 "$child" 2>/dev/null' HUP INT TERM
+		wait "$child" || status=$?
+		wait "$child" 2>/dev/null
+		# A test that died may have left its cgroups; they are empty soon.
+		eventually 5 no_cgroup
+		[ -n "$pivot_before" ] || find /sys/fs/cgroup -maxdepth 2 -name lxc.pivot -exec rmdir {} + 2>/dev/null
 		exit "$status"
 	fi
 	PATH=$TIFFIN_INST/bin:$TIFFIN_INST/sbin:/usr/sbin:/usr/bin:/sbin:/bin

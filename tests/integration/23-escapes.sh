@@ -320,7 +320,7 @@ programs() {
 # ---- directories and descriptors (2024-21626)
 
 directories() {
-	plant sh -c 'rm -rf work; ln -s /proc/self/fd/3 work; ln -s /proc/1/root/../.. up'
+	plant sh -c 'rm -rf wd; ln -s /proc/self/fd/3 wd; ln -s /proc/1/root/../.. up'
 	start
 	for where in "$own/tree" /proc/self/fd/3 /proc/self/cwd "$own"; do
 		(
@@ -341,7 +341,7 @@ directories() {
 		wait
 	done
 	stop
-	for cwd in /work /up /work/.. /proc/self/fd/4 /proc/self/fd/8 /proc/thread-self/fd/5 /proc/1/cwd/../..; do
+	for cwd in /wd /up /wd/.. /proc/self/fd/4 /proc/self/fd/8 /proc/thread-self/fd/5 /proc/1/cwd/../..; do
 		start -s "lxc.init.cwd=$cwd"
 		[ "$status" -eq 0 ] || { like "$err" 'lxc.init.cwd' "$who: lxc.init.cwd = $cwd is refused"; continue; }
 		pid=$(me lxc-info -n "$n" -p -H)
@@ -349,11 +349,11 @@ directories() {
 		like "$(attach readlink /proc/1/cwd)" '^/' "$who: ... but inside"
 		stop
 	done
-	plant rm -f work
+	plant rm -f wd
 	# Whoever has the host's processes in its /proc has links to the host's directories there.
 	[ "$who" != root ] || for link in "/proc/1/root$own/tree" "/proc/1/cwd/../../../../../../../..$own/tree"; do
-		plant ln -s "$link" work
-		start -s lxc.namespace.keep=pid -s "lxc.init.cmd=/bin/sleep 1000" -s lxc.init.cwd=/work
+		plant ln -s "$link" wd
+		start -s lxc.namespace.keep=pid -s "lxc.init.cmd=/bin/sleep 1000" -s lxc.init.cwd=/wd
 		if [ "$status" -eq 0 ]; then
 			pid=$(me lxc-info -n "$n" -p -H)
 			unlike "$(stat -L -c %d:%i "/proc/$pid/cwd")" "^$(stat -c %d:%i "$own/tree")\$" "$who: lxc.init.cwd -> $link is not the host's"
@@ -361,7 +361,7 @@ directories() {
 		else
 			like "$err" 'lxc.init.cwd' "$who: lxc.init.cwd -> $link is refused"
 		fi
-		plant rm -f work
+		plant rm -f wd
 	done
 	plant rm -f up
 	untouched "working directories"

@@ -10,5 +10,6 @@
 unsigned guest_systemd(int root_fd, const char *init);
 /* Fails if that version does not work with the cgroups that the host has: unified, it has v2 alone. */
 int guest_check_cgroups(int root_fd, const char *root, unsigned systemd, bool unified, struct err **e);
-/* From this version on systemd wants v2, and is given nothing else. */
-#define GUEST_SYSTEMD_V2_ONLY 256
+/* From this version on systemd knows v2 alone, and is given nothing else. (256 and 257 take v1 in a container, with the
+ * limits that a hybrid host has nowhere else.) */
+#define GUEST_SYSTEMD_V2_ONLY 258

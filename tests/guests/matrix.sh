@@ -98,8 +98,8 @@ boots() {
 	ok "$what: is up" eventually 90 is_booted
 	is "$(faults)" "" "$what: nothing failed"
 	case $guest in
-	# From systemd 256 on there is v2 alone for it, whatever the host has.
-	trixie | forky | sid) is "$(inside stat -f -c %T /sys/fs/cgroup)" cgroup2fs "$what: sees the unified hierarchy" ;;
+	# From systemd 258 on there is v2 alone for it, whatever the host has.
+	forky | sid) is "$(inside stat -f -c %T /sys/fs/cgroup)" cgroup2fs "$what: sees the unified hierarchy" ;;
 	esac
 	[ -z "$(faults)" ] || comment "$(inside journalctl -b -p 4 --no-pager 2>/dev/null | tail -n 20)"
 	pid=$(pid_of)

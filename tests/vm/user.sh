@@ -1,0 +1,79 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Copyright (C) The Tiffin authors
+#
+# user.sh PREFIX - a container of an ordinary user on a host with systemd and a pure cgroup v2 hierarchy; prints TAP.
+#
+# Run it as root in a disposable virtual machine: it adds a user, who has nothing but ids in /etc/subuid and
+# /etc/subgid and a manager of systemd, and removes that user again. No part of "make check".
+set -u
+P=${1:?usage: user.sh PREFIX}
+user=tiffin-guest
+n=0 failed=0
+
+[ "$(id -u)" -eq 0 ] || { echo '1..0 # SKIP needs root'; exit 0; }
+[ -f /sys/fs/cgroup/cgroup.controllers ] || { echo '1..0 # SKIP needs a pure cgroup v2 hierarchy'; exit 0; }
+[ -d /run/systemd/system ] || { echo '1..0 # SKIP needs systemd'; exit 0; }
+
+# check NAME COMMAND...
+check() {
+	name=$1
+	shift
+	n=$((n + 1))
+	if out=$("$@" 2>&1); then
+		echo "ok $n - $name"
+		return 0
+	fi
+	failed=$((failed + 1))
+	echo "not ok $n - $name"
+	printf '%s\n' "$out" | sed 's/^/# /'
+}
+is() { [ "$1" = "$2" ] || { echo "got: $1, wanted: $2"; return 1; }; }
+# As a program that the user's own manager starts, as in a session.
+theirs() {
+	timeout 120 setpriv --reuid "$user" --regid "$user" --init-groups env -i "PATH=$P/bin:$P/sbin:$PATH" HOME="/home/$user" \
+		USER="$user" XDG_RUNTIME_DIR="/run/user/$uid" \
+		systemd-run --user --pipe --wait --quiet --collect -E "PATH=$P/bin:$P/sbin:$PATH" -- "$@" </dev/null
+}
+init_of() { theirs lxc-info -n box -pH; }
+group() { sed 's/^0:://' "/proc/$(init_of)/cgroup"; }
+below() { case $2 in "$1"/*) ;; *) echo "$2 is not below $1"; return 1 ;; esac; }
+within() {
+	left=$1
+	shift
+	until "$@"; do
+		left=$((left - 1))
+		[ "$left" -gt 0 ] || { echo "not in time: $*"; return 1; }
+		sleep 1
+	done
+}
+has_new_init() { now=$(init_of) && [ -n "$now" ] && [ "$now" != "$1" ]; }
+
+useradd --create-home --shell /bin/sh "$user" || exit 1
+uid=$(id -u "$user")
+trap 'loginctl disable-linger "$user"; loginctl terminate-user "$user" 2>/dev/null; sleep 2; userdel --remove "$user" 2>/dev/null' EXIT
+loginctl enable-linger "$user"
+manager=/user.slice/user-$uid.slice/user@$uid.service
+check 'the user has a manager' within 60 test -S "/run/user/$uid/bus"
+chmod 700 "/home/$user"
+
+check 'a container is created' theirs lxc-create -n box -t busybox
+config=/home/$user/.local/share/lxc/box/config
+echo 'lxc.cgroup2.memory.max = 64M' >>"$config"
+check 'it starts' theirs lxc-start -n box
+check 'it runs' is "$(theirs lxc-info -n box -sH)" RUNNING
+check "its cgroup is its user's manager's" below "$manager" "$(group)"
+check 'its limit is set' is "$(theirs lxc-cgroup -n box memory.max)" 67108864
+check 'and is what the kernel holds' is "$(cat "/sys/fs/cgroup$(group)/memory.max" 2>/dev/null)" 67108864
+check 'its root is root inside' is "$(theirs lxc-attach -n box -- id -u)" 0
+check 'and nobody outside' test "$(stat -c %u "/proc/$(init_of)")" -ge 100000
+init=$(init_of)
+theirs lxc-attach -n box -- reboot
+check 'it reboots from inside' within 30 has_new_init "$init"
+check 'with its limit' is "$(theirs lxc-cgroup -n box memory.max)" 67108864
+check 'it stops' theirs lxc-stop -n box
+check 'it is destroyed' theirs lxc-destroy -n box
+check 'nothing of it is left' is "$(ls -A "/home/$user/.local/share/lxc")" ''
+check 'nor a cgroup' is "$(find "/sys/fs/cgroup$manager" -name '*box*')" ''
+echo "1..$n"
+[ "$failed" -eq 0 ]

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,7 @@ struct import {
 	struct buf head;	/* what has been read of the stream to find out what it is */
 	bool eof;
 	int feed;		/* where the stream goes to the second time */
+	atomic_bool unwanted;	/* nobody wants the rest of it */
 };
 
 static int option(struct tool *t, int key, const char *value)
@@ -84,15 +86,15 @@ static const char *flags_of(const struct import *m)
 }
 
 /* Who is told to stop while he waits for a stream that does not go on notices it. */
-static ssize_t read_some(int fd, char *p, size_t n)
+static ssize_t read_some(const struct import *m, char *p, size_t n)
 {
-	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	struct pollfd ready = { .fd = m->in, .events = POLLIN };
 	ssize_t got;
 
-	while (!copy_progress_cancelled(NULL)) {
+	while (!copy_progress_cancelled(NULL) && !m->unwanted) {
 		if (poll(&ready, 1, LOOK_AGAIN_MS) <= 0)
 			continue;
-		got = read(fd, p, n);
+		got = read(m->in, p, n);
 		if (got >= 0 || errno != EINTR)
 			return got;
 	}
@@ -145,7 +147,7 @@ static int feed_head(struct tool *t, struct import *m, int to)
 	if (!chunk)
 		return tool_error(t, "out of memory");
 	while (m->head.len < HEAD_MAX) {
-		ssize_t n = read_some(m->in, chunk, CHUNK);
+		ssize_t n = read_some(m, chunk, CHUNK);
 
 		if (n < 0)
 			return tool_error(t, "cannot read the archive: %s", strerror(errno));
@@ -192,7 +194,7 @@ static void *feed(void *arg)
 	int r = chunk ? io_write_all(m->feed, buf_str(&m->head), m->head.len) : -ENOMEM;
 
 	while (r == 0 && !m->eof && !copy_progress_cancelled(NULL)) {
-		ssize_t n = read_some(m->in, chunk, CHUNK);
+		ssize_t n = read_some(m, chunk, CHUNK);
 
 		if (n <= 0)
 			break;
@@ -240,8 +242,7 @@ static int create(struct tool *t, struct import *m, struct lxc_container *c)
 	(void)close(STDIN_FILENO);
 	(void)open("/dev/null", O_RDONLY);
 	/* It may be waiting for more of a stream that nobody wants any longer. */
-	if (!made)
-		(void)pthread_cancel(thread);
+	m->unwanted = !made;
 	(void)pthread_join(thread, NULL);
 	if (made)
 		return EXIT_SUCCESS;

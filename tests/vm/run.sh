@@ -12,41 +12,13 @@ P=${1:?usage: run.sh PREFIX [DEBIAN-ROOTFS.tar]}
 tar=${2:-}
 PATH=$P/bin:$P/sbin:$PATH
 lxcpath=$P/var/lib/lxc
-n=0 failed=0
+. "$(dirname -- "$0")/lib.sh"
 
-[ "$(id -u)" -eq 0 ] || { echo '1..0 # SKIP needs root'; exit 0; }
-[ -f /sys/fs/cgroup/cgroup.controllers ] || { echo '1..0 # SKIP needs a pure cgroup v2 hierarchy'; exit 0; }
-[ -d /run/systemd/system ] || { echo '1..0 # SKIP needs systemd'; exit 0; }
-
-# check NAME COMMAND...
-check() {
-	name=$1
-	shift
-	n=$((n + 1))
-	if out=$("$@" 2>&1); then
-		echo "ok $n - $name"
-		return 0
-	fi
-	failed=$((failed + 1))
-	echo "not ok $n - $name"
-	printf '%s\n' "$out" | sed 's/^/# /'
-}
-is() { [ "$1" = "$2" ] || { echo "got: $1, wanted: $2"; return 1; }; }
 refuses() { ! "$@"; }
 inside() { c=$1; shift; lxc-attach -n "$c" -- "$@"; }
 init_of() { lxc-info -n "$1" -pH; }
 label() { cat "/proc/$(init_of "$1")/attr/current"; }
 group() { sed 's/^0:://' "/proc/$(init_of "$1")/cgroup"; }
-# within SECONDS COMMAND...
-within() {
-	left=$1
-	shift
-	until "$@" >/dev/null 2>&1; do
-		left=$((left - 1))
-		[ "$left" -gt 0 ] || { echo "not in time: $*"; "$@"; return 1; }
-		sleep 1
-	done
-}
 confined() { case $(label "$1") in lxc-*'(enforce)') ;; *) label "$1"; return 1 ;; esac; }
 nothing_left() {
 	left=$(find /sys/fs/cgroup -type d \( -name 'lxc.payload*' -o -name 'lxc.monitor*' \); ip -br link | grep veth
@@ -131,5 +103,4 @@ if [ -n "$tar" ]; then
 	check 'it is destroyed too' lxc-destroy -n deb
 	check 'nothing is left in the end' nothing_left
 fi
-echo "1..$n"
-[ "$failed" -eq 0 ]
+finish

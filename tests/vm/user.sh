@@ -9,26 +9,8 @@
 set -u
 P=${1:?usage: user.sh PREFIX}
 user=tiffin-guest
-n=0 failed=0
+. "$(dirname -- "$0")/lib.sh"
 
-[ "$(id -u)" -eq 0 ] || { echo '1..0 # SKIP needs root'; exit 0; }
-[ -f /sys/fs/cgroup/cgroup.controllers ] || { echo '1..0 # SKIP needs a pure cgroup v2 hierarchy'; exit 0; }
-[ -d /run/systemd/system ] || { echo '1..0 # SKIP needs systemd'; exit 0; }
-
-# check NAME COMMAND...
-check() {
-	name=$1
-	shift
-	n=$((n + 1))
-	if out=$("$@" 2>&1); then
-		echo "ok $n - $name"
-		return 0
-	fi
-	failed=$((failed + 1))
-	echo "not ok $n - $name"
-	printf '%s\n' "$out" | sed 's/^/# /'
-}
-is() { [ "$1" = "$2" ] || { echo "got: $1, wanted: $2"; return 1; }; }
 # As a program that the user's own manager starts, as in a session.
 theirs() {
 	timeout 120 setpriv --reuid "$user" --regid "$user" --init-groups env -i "PATH=$P/bin:$P/sbin:$PATH" HOME="/home/$user" \
@@ -38,15 +20,7 @@ theirs() {
 init_of() { theirs lxc-info -n box -pH; }
 group() { sed 's/^0:://' "/proc/$(init_of)/cgroup"; }
 below() { case $2 in "$1"/*) ;; *) echo "$2 is not below $1"; return 1 ;; esac; }
-within() {
-	left=$1
-	shift
-	until "$@"; do
-		left=$((left - 1))
-		[ "$left" -gt 0 ] || { echo "not in time: $*"; return 1; }
-		sleep 1
-	done
-}
+runs() { is "$(theirs lxc-info -n box -sH)" RUNNING; }
 has_new_init() { now=$(init_of) && [ -n "$now" ] && [ "$now" != "$1" ]; }
 
 useradd --create-home --shell /bin/sh "$user" || exit 1
@@ -61,7 +35,7 @@ check 'a container is created' theirs lxc-create -n box -t busybox
 config=/home/$user/.local/share/lxc/box/config
 echo 'lxc.cgroup2.memory.max = 64M' >>"$config"
 check 'it starts' theirs lxc-start -n box
-check 'it runs' is "$(theirs lxc-info -n box -sH)" RUNNING
+check 'it runs' runs
 check "its cgroup is its user's manager's" below "$manager" "$(group)"
 check 'its limit is set' is "$(theirs lxc-cgroup -n box memory.max)" 67108864
 check 'and is what the kernel holds' is "$(cat "/sys/fs/cgroup$(group)/memory.max" 2>/dev/null)" 67108864
@@ -72,8 +46,16 @@ theirs lxc-attach -n box -- reboot
 check 'it reboots from inside' within 30 has_new_init "$init"
 check 'with its limit' is "$(theirs lxc-cgroup -n box memory.max)" 67108864
 check 'it stops' theirs lxc-stop -n box
+
+# At boot the manager of a user who lingers is started, and nothing else happens.
+echo 'lxc.start.auto = 1' >>"$config"
+check 'autostart is enabled' theirs lxc-autostart --enable
+systemctl restart "user@$uid.service"
+check 'it comes up with the manager' within 60 runs
+check 'in its cgroup' below "$manager" "$(group)"
+check 'and stops' theirs lxc-stop -n box
+check 'autostart is disabled' theirs lxc-autostart --disable
 check 'it is destroyed' theirs lxc-destroy -n box
 check 'nothing of it is left' is "$(ls -A "/home/$user/.local/share/lxc")" ''
 check 'nor a cgroup' is "$(find "/sys/fs/cgroup$manager" -name '*box*')" ''
-echo "1..$n"
-[ "$failed" -eq 0 ]
+finish

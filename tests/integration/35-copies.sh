@@ -294,6 +294,24 @@ is "$out" "$a
 $b" "one of another boot is collected"
 ok "all of it" test ! -e "$lxcpath/$s"
 
+# ---- Ctrl-C in the middle of the largest file: there is neither a half nor a whole, and the original is as it was
+head -c 768M /dev/zero >"$lxcpath/$a/rootfs/large"
+for command in "lxc-copy -n $a -N $s" "lxc-copy -n $a -N $s --keep-identity"; do
+	find "$lxcpath/$a" "$lxcpath" -maxdepth 3 -printf '%p %y %s\n' | sort >"$scratch/before"
+	env --default-signal=INT $command >"$scratch/out" 2>"$scratch/err" &
+	copying=$!
+	until [ -n "$(find "$lxcpath" -name large ! -path "$lxcpath/$a/rootfs/large")" ] || ! kill -0 "$copying" 2>/dev/null; do
+		:
+	done
+	ok "$command is at work" kill -INT "$copying"
+	status=0
+	wait "$copying" || status=$?
+	ok "$command fails when it is interrupted, with $status" [ "$status" -ne 0 ]
+	like "$(cat "$scratch/err")" "interrupted" "and says so"
+	is "$(find "$lxcpath/$a" "$lxcpath" -maxdepth 3 -printf '%p %y %s\n' | sort | diff "$scratch/before" -)" "" "and leaves nothing"
+done
+rm "$lxcpath/$a/rootfs/large"
+
 succeeds "a goes" lxc-destroy -n "$a"
 succeeds "b goes" lxc-destroy -n "$b"
 finish

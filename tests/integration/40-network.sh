@@ -125,6 +125,13 @@ stop "phys"
 back=$(ip -o link show card0)
 like "$back" "mtu 1450.*$mac" "it has its old MTU and address"
 like "$(ip link show card0)" 'altname some-other-name' "and its other name"
+succeeds "phys starts again" lxc-start -n "$c"
+monitor=$(sed -n 's/^PPid:[[:blank:]]*//p' "/proc/$(lxc-info -n "$c" -pH)/status")
+kill -9 "$monitor"
+ok "its monitor is gone" eventually 5 sh -c "! kill -0 $monitor"
+succeeds "it is stopped without the monitor it had" lxc-stop -k -n "$c"
+ok "the card comes back after a crash, too" eventually 10 ip link show card0
+like "$(ip -o link show card0)" "mtu 1450.*$mac" "with its old MTU and address"
 ip link delete card0
 links_before=$(ip -o link | cut -d ' ' -f 2 | sort)
 

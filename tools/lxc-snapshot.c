@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/path.h"
+#include "common/copy_progress.h"
 #include "common/jsonout.h"
 #include "common/launch.h"
 #include "common/show.h"
@@ -231,13 +232,55 @@ static int list(struct tool *t, const struct snapshot *s, struct lxc_container *
 	return r == EXIT_SUCCESS ? tool_flush(t) : r;
 }
 
+/* What takes its time shows how far it is, and can be called off: then nothing is left, and who called us learns that
+ * it was that. */
+struct watched {
+	struct copy_progress progress;
+	struct lxcext_copy how;
+};
+
+static const struct lxcext_copy *watch_begin(struct watched *w, struct tool *t, struct lxc_container *c)
+{
+	w->how = (struct lxcext_copy){
+		.size = sizeof(w->how),
+		.progress = copy_progress_tick,
+		.cancelled = copy_progress_cancelled,
+		.arg = &w->progress,
+	};
+	copy_progress_begin(&w->progress, t, c);
+	return &w->how;
+}
+
+static int watch_end(struct watched *w, struct tool *t, struct lxc_container *c, int r)
+{
+	if (copy_progress_cancelled(&w->progress)) {
+		tool_show_warnings(t, c);
+		copy_progress_reraise(&w->progress);
+	}
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 static int make(struct tool *t, const struct snapshot *s, struct lxc_container *c)
 {
 	auto_free char *comment = s->comment ? launch_absolute(s->comment) : NULL;
+	struct watched w;
+	int r = lxcext_snapshot(c, comment, watch_begin(&w, t, c));
 
-	if (c->snapshot(c, comment) < 0)
-		return tool_failed(t, c, "cannot make a snapshot of %s", t->name);
-	return EXIT_SUCCESS;
+	copy_progress_end(&w.progress);
+	if (r < 0)
+		(void)tool_failed(t, c, "cannot make a snapshot of %s", t->name);
+	return watch_end(&w, t, c, r);
+}
+
+static int restore(struct tool *t, const struct snapshot *s, struct lxc_container *c, const char *newname)
+{
+	struct watched w;
+	int r = lxcext_snapshot_restore(c, s->subject, newname, watch_begin(&w, t, c));
+
+	copy_progress_end(&w.progress);
+	if (r < 0)
+		(void)tool_failed(t, c, "cannot restore snapshot %s of %s", s->subject, t->name);
+	return watch_end(&w, t, c, r);
 }
 
 static int destroy(struct tool *t, const struct snapshot *s, struct lxc_container *c)
@@ -262,9 +305,7 @@ static int run(struct tool *t, struct snapshot *s, struct lxc_container *c)
 	case KEY_RESTORE:
 		if (newname && name_check(newname, &e) < 0)
 			return tool_error_chain(t, e);
-		return c->snapshot_restore(c, s->subject, newname)
-			       ? EXIT_SUCCESS
-			       : tool_failed(t, c, "cannot restore snapshot %s of %s", s->subject, t->name);
+		return restore(t, s, c, newname);
 	default:
 		return make(t, s, c);
 	}

@@ -25,6 +25,7 @@
 #include "storage/storage.h"
 #include "use.h"
 #include "vtable.h"
+#include "watch.h"
 
 #define TIMESTAMP "ts"
 #define COMMENT "comment"
@@ -152,7 +153,7 @@ static int take_one(struct call *k, const char *dir, const char *name, const str
 	return sub_end(k, &to, h, copy_make(k, &to, how));
 }
 
-static int snapshot(struct call *k, const char *commentfile, int *ret)
+static int snapshot(struct call *k, const char *commentfile, const struct storage_progress *progress, int *ret)
 {
 	auto_free char *dir = NULL, *comment = NULL;
 	auto_conf struct conf *conf = NULL;
@@ -162,6 +163,7 @@ static int snapshot(struct call *k, const char *commentfile, int *ret)
 			 LXC_CLONE_MAYBE_SNAPSHOT | LXC_CLONE_ALLOW_RUNNING,
 		.keep_identity = true,
 		.into_snaps = true,
+		.progress = progress,
 		.finish = write_facts,
 		.arg = &m,
 	};
@@ -205,15 +207,33 @@ static int snapshot(struct call *k, const char *commentfile, int *ret)
 	return r;
 }
 
-int api_snapshot(struct lxc_container *c, const char *commentfile)
+static int take(struct lxc_container *c, const char *commentfile, const struct storage_progress *progress)
 {
 	struct call k;
 	int n = -1, r;
 
 	if (!call_begin(&k, c))
-		return -1;
-	r = snapshot(&k, commentfile, &n);
-	return call_end(&k, r, "cannot make a snapshot of %s", k.name) < 0 ? -1 : n;
+		return -EINVAL;
+	r = snapshot(&k, commentfile, progress, &n);
+	r = call_end(&k, r, "cannot make a snapshot of %s", k.name);
+	return r < 0 ? r : n;
+}
+
+int api_snapshot(struct lxc_container *c, const char *commentfile)
+{
+	int r = take(c, commentfile, NULL);
+
+	return r < 0 ? -1 : r;
+}
+
+attr_public int lxcext_snapshot(struct lxc_container *c, const char *commentfile, const struct lxcext_copy *how)
+{
+	struct lxcext_copy own;
+	struct watch w;
+
+	if (!how)
+		return take(c, commentfile, NULL);
+	return watch_take(&own, how) ? take(c, commentfile, watch_init(&w, &own)) : -EINVAL;
 }
 
 /* those there are */
@@ -393,10 +413,10 @@ static int restore_as(struct call *k, struct call *snap, const char *newname, co
 	return sub_end(k, &to, h, copy_make(snap, &to, how));
 }
 
-static int restore_from(struct call *k, struct call *snap, const char *newname)
+static int restore_from(struct call *k, struct call *snap, const char *newname, const struct storage_progress *progress)
 {
 	bool in_place = !newname || STREQ(newname, k->name);
-	struct copy how = { .flags = LXC_CLONE_KEEPBDEVTYPE };
+	struct copy how = { .flags = LXC_CLONE_KEEPBDEVTYPE, .progress = progress };
 	auto_conf struct conf *conf = NULL;
 	int r = check_snapshot(k, snap);
 
@@ -417,7 +437,7 @@ static int restore_from(struct call *k, struct call *snap, const char *newname)
 	return copy_replace(snap, k, &how);
 }
 
-static int restore(struct call *k, const char *name, const char *newname)
+static int restore(struct call *k, const char *name, const char *newname, const struct storage_progress *progress)
 {
 	auto_strv struct strv users = { 0 };
 	auto_free char *dir = NULL, *text = NULL;
@@ -444,18 +464,35 @@ static int restore(struct call *k, const char *name, const char *newname)
 			(void)lxc_container_put(&h->pub);
 		return r;
 	}
-	return sub_end(k, &snap, h, restore_from(k, &snap, newname));
+	return sub_end(k, &snap, h, restore_from(k, &snap, newname, progress));
 }
 
-bool api_snapshot_restore(struct lxc_container *c, const char *snapname, const char *newname)
+static int put_back(struct lxc_container *c, const char *snapname, const char *newname,
+		    const struct storage_progress *progress)
 {
 	struct call k;
 	int r;
 
 	if (!call_begin(&k, c))
-		return false;
-	r = snapname ? restore(&k, snapname, newname) : err_name_invalid(&k.e, "", "it is empty");
-	return call_end(&k, r, "cannot restore snapshot %s of %s", snapname ? snapname : "", k.name) == 0;
+		return -EINVAL;
+	r = snapname ? restore(&k, snapname, newname, progress) : err_name_invalid(&k.e, "", "it is empty");
+	return call_end(&k, r, "cannot restore snapshot %s of %s", snapname ? snapname : "", k.name);
+}
+
+bool api_snapshot_restore(struct lxc_container *c, const char *snapname, const char *newname)
+{
+	return put_back(c, snapname, newname, NULL) == 0;
+}
+
+attr_public int lxcext_snapshot_restore(struct lxc_container *c, const char *snapname, const char *newname,
+					const struct lxcext_copy *how)
+{
+	struct lxcext_copy own;
+	struct watch w;
+
+	if (!how)
+		return put_back(c, snapname, newname, NULL);
+	return watch_take(&own, how) ? put_back(c, snapname, newname, watch_init(&w, &own)) : -EINVAL;
 }
 
 /* destroying them */

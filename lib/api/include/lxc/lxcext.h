@@ -186,6 +186,13 @@ struct lxcext_copy {
 /* As clone(). */
 extern struct lxc_container *lxcext_copy(struct lxc_container *c, const struct lxcext_copy *how);
 
+/* As snapshot() and snapshot_restore(), with a progress and a way out: of how (NULL: none) only size, progress, cancelled
+ * and arg count. What is called off leaves nothing, and restored in place the container as it was. The number of the
+ * snapshot, or 0; or a negative errno. */
+extern int lxcext_snapshot(struct lxc_container *c, const char *commentfile, const struct lxcext_copy *how);
+extern int lxcext_snapshot_restore(struct lxc_container *c, const char *snapname, const char *newname,
+				   const struct lxcext_copy *how);
+
 /* Gives a stopped container, and its snapshots, another id map: idmap holds values of lxc.idmap and ends with NULL; none
  * (or NULL) makes it privileged. Files get the owners that they have in the container under the new map, in a copy that
  * takes the place of what there was when it is complete. A second call completes one that was cut off. Of how (NULL: none)

@@ -66,7 +66,7 @@ static int parse_map(struct idmap *m, const char *text, struct err **e)
 		return err_no_memory(e);
 	if (words.n != 4 || strlen(words.v[0]) != 1 || !strchr("ugb", *words.v[0]) ||
 	    num_id(words.v[1], &r.nsid) < 0 || num_id(words.v[2], &r.hostid) < 0 ||
-	    num_id(words.v[3], &r.range) < 0 || r.range == 0 || UINT32_MAX - r.nsid < r.range ||
+	    num_uint(words.v[3], 10, &r.range) < 0 || r.range == 0 || UINT32_MAX - r.nsid < r.range ||
 	    UINT32_MAX - r.hostid < r.range)
 		return err_set(e, EINVAL, "usage", "option -m: '%s' is not u|g|b:INSIDE:OUTSIDE:COUNT", text);
 	if (*words.v[0] != 'g' && VEC_PUSH(m, r) < 0)

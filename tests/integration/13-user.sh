@@ -186,6 +186,46 @@ like "$err" "try: as root: sysctl -w user.max_user_namespaces=[0-9]+" "... and t
 fails 1 "root of a namespace without the ids does not start it" as alice unshare -Ur lxc-start -P "$home" -n "$n"
 like "$err" "the map names a uid that does not exist in this user namespace" "... and is told that"
 like "$err" "try: use ids that /proc/self/uid_map lists" "... with the remedy"
+
+# The same for what only some kernels have. A file of ours says why it is refused, and a limit of a namespace refuses it:
+# refused FILE VALUE COMMAND...
+mkdir "$scratch/kernel"
+echo 15000 >"$scratch/large"
+mount --bind "$scratch/kernel" /proc/sys/kernel
+cat >"$scratch/bin/refused" <<'END'
+#!/bin/sh
+file=$1/kernel/$2 large=$1/large
+echo "$3" >"$file"
+shift 3
+lxc-usernsexec -m b:0:0:4294967295 -- unshare -m sh -c '
+	limit=/proc/sys/user/max_user_namespaces
+	echo 0 >$limit && mount --bind "$1" $limit && shift && exec "$@"' sh "$large" "$@"
+status=$?
+rm "$file"
+exit "$status"
+END
+chmod 755 "$scratch/bin/refused"
+for command in lxc-start "lxc-create -t busybox" "lxc-execute -f /home/alice/execute.conf" lxc-destroy; do
+	new='' rest=''
+	case $command in
+	*create*) new=-new ;;
+	*execute*) new=-new rest='-- true' && cp "$scratch/execute.conf" /home/alice/execute.conf ;;
+	esac
+	# shellcheck disable=SC2086 # a command and its options
+	set -- as alice $command -n "$n$new" $rest
+	fails 1 "where the kernel keeps user namespaces for root: $command" refused "$scratch" unprivileged_userns_clone 0 "$@"
+	like "$err" "a user namespace cannot be made: the sysctl kernel.unprivileged_userns_clone of this host is 0" "... the sysctl is named"
+	like "$err" "try: as root: sysctl -w kernel.unprivileged_userns_clone=1" "... and the remedy"
+	fails 1 "where AppArmor does: $command" refused "$scratch" apparmor_restrict_unprivileged_userns 1 "$@"
+	like "$err" "a user namespace cannot be made: AppArmor of this host allows them only to programs with a profile" "... it is named"
+	like "$err" "try: as root: cp $TIFFIN_INST/.*/apparmor-userns /etc/apparmor.d/lxc-userns && apparmor_parser -r" "... and the remedy"
+	profile_remedy=$err
+	fails 1 "where nothing says why: $command" refused "$scratch" unprivileged_userns_clone 1 "$@"
+	like "$err" "no more namespaces may be created" "... it says so"
+done
+is "$(find "$home" -mindepth 1 -maxdepth 1)" "$home/$n" "nothing is left of what was not made"
+ok "the profile that the remedy copies is there" test -s "$(printf '%s\n' "$profile_remedy" | sed -n 's/.*as root: cp \([^ ]*\) .*/\1/p')"
+umount /proc/sys/kernel
 succeeds "it goes" as alice lxc-destroy -n "$n"
 
 fails 1 "without ids there is no container" as carol lxc-create -n "$n" -t busybox

@@ -40,7 +40,12 @@ static int limit(struct call *k, uint64_t bytes)
 	auto_lock int lock = call_disk_lock(k);
 	int r = lock < 0 ? lock : call_need_conf(k, &conf);
 
-	return r < 0 ? r : storage_resize(conf, k->dir, bytes, &k->e);
+	if (r == 0)
+		r = storage_resize(conf, k->dir, bytes, &k->e);
+	if (r == 0 && bytes && storage_limit_spares_root(conf))
+		log_warn(&k->log, "root of %s can take more than that: ext4 holds nobody who has CAP_SYS_RESOURCE to a quota; "
+			 "lxc.cap.drop = sys_resource or an id map makes it count", k->name);
+	return r;
 }
 
 attr_public int lxcext_disk_limit(struct lxc_container *c, uint64_t bytes)

@@ -8,11 +8,11 @@
  * container's own directories are bound at their place in each v1 hierarchy. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/mount.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,25 +31,6 @@ struct wish {
 	enum { WISH_RO, WISH_RW, WISH_MIXED } mode;
 };
 
-/* "sys_admin", "CAP_SYS_ADMIN". */
-static bool names_sys_admin(const struct conf_list *l)
-{
-	for (size_t i = 0; i < l->n; i++) {
-		const char *w = l->v[i].value;
-
-		if (strncasecmp(w, "cap_", 4) == 0)
-			w += 4;
-		if (strcasecmp(w, "sys_admin") == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool keeps_sys_admin(const struct conf *c)
-{
-	return c->cap_keep_mode ? names_sys_admin(&c->cap_keep) : !names_sys_admin(&c->cap_drop);
-}
-
 static struct wish read_wish(const struct conf *c, bool pure_v2)
 {
 	static const struct {
@@ -67,7 +48,7 @@ static struct wish read_wish(const struct conf *c, bool pure_v2)
 		[CGAUTO_V2] = { false, true, WISH_RW },
 		[CGAUTO_V2_RO] = { false, true, WISH_RO },
 	};
-	bool admin = keeps_sys_admin(c);
+	bool admin = conf_keeps_cap(c, CAP_SYS_ADMIN);
 	int mode = words[c->auto_cgroup].mode;
 	struct wish w = { .full = words[c->auto_cgroup].full, .v2_only = words[c->auto_cgroup].v2_only };
 

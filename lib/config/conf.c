@@ -9,6 +9,7 @@
 #include "base/paths.h"
 #include "base/str.h"
 #include "config/type.h"
+#include "kernel/caps.h"
 
 struct conf *conf_new(void)
 {
@@ -94,6 +95,17 @@ int str_assign(struct conf_str *s, const char *v, struct origin at)
 		return -ENOMEM;
 	s->at = at;
 	return 0;
+}
+
+bool conf_keeps_cap(const struct conf *c, int cap)
+{
+	const struct conf_list *l = c->cap_keep_mode ? &c->cap_keep : &c->cap_drop;
+	bool named = false;
+	int n;
+
+	for (size_t i = 0; i < l->n && !named; i++)
+		named = caps_parse(l->v[i].value, &n) == 0 && n == cap;
+	return named == c->cap_keep_mode;
 }
 
 int conf_idmap(const struct conf *c, struct idmap *ret)

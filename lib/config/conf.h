@@ -233,5 +233,7 @@ static inline bool conf_is_mapped(const struct conf *c)
 {
 	return c->idmap.n > 0;
 }
+/* Whether the container's root keeps a capability (CAP_*) of his user namespace. */
+bool conf_keeps_cap(const struct conf *c, int cap);
 /* The lxc.idmap lines as kernel/idmap.h takes them (release with idmap_done). 0 or -ENOMEM. */
 int conf_idmap(const struct conf *c, struct idmap *ret);

@@ -103,6 +103,14 @@ static int resize(struct storage *s, uint64_t bytes, struct err **e)
 	return r < 0 ? err_set(e, -r, NULL, "cannot set a limit for %s", s->source) : 0;
 }
 
+static uint64_t limit(const struct storage *s)
+{
+	auto_close int fd = open(s->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct btrfs_usage u;
+
+	return fd >= 0 && btrfs_usage(fd, &u) == 0 ? u.limit : 0;
+}
+
 const struct storage_driver storage_btrfs = {
 	.name = "btrfs",
 	.for_users = true,
@@ -116,4 +124,5 @@ const struct storage_driver storage_btrfs = {
 	.snapshots = snapshots,
 	.usage = usage,
 	.resize = resize,
+	.limit = limit,
 };

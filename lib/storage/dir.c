@@ -4,12 +4,14 @@
  * and destroy in the client. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -275,16 +277,28 @@ int storage_remove_own(const char *source, const char *dir, int dirfd, struct lo
 	return storage_rmtree(parent, name, e);
 }
 
+/* Numbers that nobody chooses by hand. */
+#define PROJECT_FIRST 0x54000000U
+#define PROJECT_TRIES 1000
+#define PROJECT_LAST (PROJECT_FIRST + 0xffffff + PROJECT_TRIES)
+
+/* The quota that counts what is in the directory behind fd: its number, or 0. */
+static uint32_t quota_of(int fd, struct quota_usage *ret)
+{
+	uint32_t project;
+
+	return quota_project(fd, &project) == 0 && project && quota_usage(fd, project, ret) == 0 ? project : 0;
+}
+
 static int usage(struct storage *s, struct storage_usage *ret, struct err **e)
 {
 	auto_close int fd = open(s->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct quota_usage q;
-	uint32_t project = 0;
 	int r;
 
 	if (fd < 0)
 		return err_set(e, errno, NULL, "cannot open %s", s->source);
-	if (quota_project(fd, &project) == 0 && project && quota_usage(fd, project, &q) == 0) {
+	if (quota_of(fd, &q)) {
 		*ret = (struct storage_usage){ .used = q.used, .exclusive = UINT64_MAX, .limit = q.limit };
 		return 0;
 	}
@@ -302,8 +316,8 @@ static int new_project(int fd, uint32_t *ret)
 	struct quota_usage q;
 	int r = fstat(fd, &st) < 0 ? -errno : 0;
 
-	for (uint32_t i = 0; i < 1000 && r == 0; i++) {
-		*ret = (uint32_t)(st.st_ino & 0xffffff) + 0x54000000U + i;
+	for (uint32_t i = 0; i < PROJECT_TRIES && r == 0; i++) {
+		*ret = (uint32_t)(st.st_ino & 0xffffff) + PROJECT_FIRST + i;
 		r = quota_usage(fd, *ret, &q);
 		/* The kernel says ENOENT for a number without a record. */
 		if (r == -ENOENT || (r == 0 && q.used == 0 && q.limit == 0))
@@ -337,6 +351,36 @@ static int resize(struct storage *s, uint64_t bytes, struct err **e)
 	return r < 0 ? err_set(e, -r, NULL, "cannot set a quota for %s", s->source) : 0;
 }
 
+/* The kernel keeps the limit of a number that nothing carries any more. */
+static int destroy(const char *source, const char *dir, int dirfd, struct log *l, struct err **e)
+{
+	auto_close int fd = open(source, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct quota_usage q;
+	uint32_t project = fd < 0 ? 0 : quota_of(fd, &q);
+	int r = storage_remove_own(source, dir, dirfd, l, e);
+
+	/* One that somebody else has chosen may count more than this. */
+	if (r == 0 && project >= PROJECT_FIRST && project <= PROJECT_LAST && quota_usage(dirfd, project, &q) == 0 && !q.used)
+		(void)quota_limit(dirfd, project, 0);
+	return r;
+}
+
+static uint64_t limit(const struct storage *s)
+{
+	auto_close int fd = open(s->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct quota_usage q;
+
+	return fd >= 0 && quota_of(fd, &q) ? q.limit : 0;
+}
+
+/* ext4 counts what root takes beyond the limit, and xfs refuses it. */
+static bool limit_spares(const struct storage *s)
+{
+	struct statfs fs;
+
+	return statfs(s->source, &fs) == 0 && fs.f_type == EXT4_SUPER_MAGIC;
+}
+
 const struct storage_driver storage_dir = {
 	.name = "dir",
 	.for_users = true,
@@ -344,7 +388,9 @@ const struct storage_driver storage_dir = {
 	.resolve = dir_resolve,
 	.mount = dir_mount,
 	.create = create,
-	.destroy = storage_remove_own,
+	.destroy = destroy,
 	.usage = usage,
 	.resize = resize,
+	.limit = limit,
+	.limit_spares = limit_spares,
 };

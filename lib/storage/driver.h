@@ -52,6 +52,10 @@ struct storage_driver {
 	bool (*snapshots)(const struct storage *from);
 	int (*usage)(struct storage *s, struct storage_usage *ret, struct err **e);
 	int (*resize)(struct storage *s, uint64_t bytes, struct err **e);
+	/* What resize has set and the file system keeps apart from the data; 0: nothing. NULL: there is no such thing. */
+	uint64_t (*limit)(const struct storage *s);
+	/* Whether that does not hold for who has CAP_SYS_RESOURCE. NULL: it does. */
+	bool (*limit_spares)(const struct storage *s);
 };
 
 extern const struct storage_driver storage_btrfs, storage_dir, storage_loop, storage_lvm, storage_nbd, storage_overlay,

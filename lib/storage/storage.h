@@ -127,3 +127,7 @@ struct storage_usage {
 int storage_usage(const struct conf *c, const char *dir, struct storage_usage *ret, struct err **e);
 /* New size or limit in bytes: grows a volume (live where the file system can), or sets a quota. */
 int storage_resize(const struct conf *c, const char *dir, uint64_t bytes, struct err **e);
+/* The quota that storage_resize has set, in bytes; 0: none, or the root is a volume whose size is its limit. */
+uint64_t storage_limit(const struct conf *c);
+/* Whether such a quota lets the container's root pass, for a capability that he keeps. */
+bool storage_limit_spares_root(const struct conf *c);

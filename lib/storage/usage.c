@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,6 +237,26 @@ int storage_usage(const struct conf *c, const char *dir, struct storage_usage *r
 	if (r == 0)
 		*ret = u;
 	return r;
+}
+
+uint64_t storage_limit(const struct conf *c)
+{
+	auto_storage struct storage *s = NULL;
+	auto_err struct err *e = NULL;
+
+	if (!c->rootfs_path.v || storage_resolve(c, NULL, &s, &e) < 0 || !s || !s->driver->limit)
+		return 0;
+	return s->driver->limit(s);
+}
+
+bool storage_limit_spares_root(const struct conf *c)
+{
+	auto_storage struct storage *s = NULL;
+	auto_err struct err *e = NULL;
+
+	if (conf_is_mapped(c) || !conf_keeps_cap(c, CAP_SYS_RESOURCE) || !c->rootfs_path.v)
+		return false;
+	return storage_resolve(c, NULL, &s, &e) == 0 && s && s->driver->limit_spares && s->driver->limit_spares(s);
 }
 
 int storage_resize(const struct conf *c, const char *dir, uint64_t bytes, struct err **e)

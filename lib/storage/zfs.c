@@ -257,6 +257,11 @@ static int resize(struct storage *s, uint64_t bytes, struct err **e)
 	return storage_run(e, "zfs", "set", text, s->source, NULL);
 }
 
+static uint64_t limit(const struct storage *s)
+{
+	return number(s->source, "refquota");
+}
+
 const struct storage_driver storage_zfs = {
 	.name = "zfs",
 	.on_host = true,
@@ -269,4 +274,5 @@ const struct storage_driver storage_zfs = {
 	.snapshot = snapshot,
 	.usage = usage,
 	.resize = resize,
+	.limit = limit,
 };

@@ -47,6 +47,23 @@ check 'it reboots from inside' within 30 has_new_init "$init"
 check 'with its limit' is "$(theirs lxc-cgroup -n box memory.max)" 67108864
 check 'it stops' theirs lxc-stop -n box
 
+# A host that keeps user namespaces for root: refused with the remedy, and nothing is half made.
+switch=/proc/sys/kernel/unprivileged_userns_clone
+restricts() {
+	remedy='sysctl -w kernel.unprivileged_userns_clone=1'
+	said=$("$@" 2>&1) && { echo "it succeeds: $said"; return 1; }
+	case $said in *"$remedy"*) ;; *) echo "no remedy in: $said"; return 1 ;; esac
+}
+if [ -e $switch ]; then
+	echo 0 >$switch
+	check 'without user namespaces a start is refused with the remedy' restricts theirs lxc-start -n box
+	check 'and a creation' restricts theirs lxc-create -n other -t busybox
+	check 'which leaves nothing' is "$(ls "/home/$user/.local/share/lxc")" box
+	echo 1 >$switch
+else
+	echo "# without user namespaces: not run, this kernel has no $switch"
+fi
+
 # At boot the manager of a user who lingers is started, and nothing else happens.
 echo 'lxc.start.auto = 1' >>"$config"
 check 'autostart is enabled' theirs lxc-autostart --enable

@@ -31,7 +31,7 @@ struct settings {
 	struct strv mounts;
 	uint64_t size;
 	int flags;		/* LXC_CLONE_* */
-	bool foreground, keepdata, tmpfs, keep_identity;
+	bool foreground, keepdata, tmpfs, keep_identity, resume;
 	const char *ephemeral_only;	/* an option that needs -e */
 };
 
@@ -87,6 +87,9 @@ static int option(struct tool *t, int key, const char *value)
 	case KEY_KEEPMAC:
 		s->flags |= LXC_CLONE_KEEPMACADDR;
 		return 0;
+	case KEY_RESUME:
+		s->resume = true;
+		return 0;
 	case KEY_KEEP_IDENTITY:
 		s->keep_identity = true;
 		return 0;
@@ -118,6 +121,8 @@ static int check(struct tool *t, struct settings *s)
 
 	if (s->task != TASK_EPHEMERAL && s->ephemeral_only)
 		return tool_usage(t, "option %s works only with --ephemeral (-e)", s->ephemeral_only);
+	if (s->resume && s->task != TASK_COPY)
+		return tool_usage(t, "option --resume works only with a whole copy, not with --snapshot (-s), --ephemeral (-e) or --rename (-R)");
 	if (s->tmpfs && s->keepdata)
 		return tool_usage(t, "options --tmpfs (-t) and --keepdata (-D) contradict each other");
 	if (s->tmpfs && s->type && !STREQ(s->type, "overlay") && !STREQ(s->type, "overlayfs"))
@@ -175,6 +180,8 @@ static struct lxc_container *copy(struct tool *t, struct settings *s, struct lxc
 
 	if (s->keep_identity)
 		how.extra |= LXCEXT_COPY_KEEP_IDENTITY;
+	if (s->resume)
+		how.extra |= LXCEXT_COPY_RESUME;
 	if (s->task == TASK_EPHEMERAL)
 		how.extra |= LXCEXT_COPY_QUICK | (s->keepdata ? 0 : LXCEXT_COPY_EPHEMERAL);
 	if (s->task == TASK_SNAPSHOT || s->task == TASK_EPHEMERAL)

@@ -37,6 +37,7 @@ static int clone_to(struct call *k, struct lxc_container *target, const struct l
 		.hookargs = how->hookargs,
 		.keep_identity = how->extra & LXCEXT_COPY_KEEP_IDENTITY,
 		.quick = how->extra & LXCEXT_COPY_QUICK,
+		.resume = how->extra & LXCEXT_COPY_RESUME,
 		.throwaway = how->extra & LXCEXT_COPY_EPHEMERAL,
 	};
 	struct call to;

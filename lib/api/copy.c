@@ -20,6 +20,7 @@
 #include "hook.h"
 #include "lifecycle/depend.h"
 #include "lifecycle/partial.h"
+#include "resume.h"
 #include "retarget.h"
 #include "stage.h"
 #include "storage/identity.h"
@@ -164,7 +165,7 @@ static unsigned storage_flags(const struct copying *c)
 		{ LXC_CLONE_MAYBE_SNAPSHOT, STORAGE_MAYBE_SNAPSHOT },
 		{ LXC_CLONE_KEEPBDEVTYPE, STORAGE_KEEP_TYPE },
 	};
-	unsigned v = c->how->into_snaps ? STORAGE_INTO_SNAPS : 0;
+	unsigned v = (c->how->into_snaps ? STORAGE_INTO_SNAPS : 0) | (c->keep ? STORAGE_RESUME : 0);
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
 		if (c->how->flags & flags[i].lxc)
@@ -194,14 +195,13 @@ static int record_needs(struct copying *c, bool depends)
 	return r < 0 ? r : depend_set_needs(c->place, &c->needs, &to->e);
 }
 
-static int copy_root(struct copying *c)
+static struct storage_copy storage_request(const struct copying *c)
 {
-	struct call *to = c->to;
-	struct storage_copy s = {
+	return (struct storage_copy){
 		.from = c->source,
 		.from_dir = c->from->dir,
 		.from_name = c->from->name,
-		.to_name = to->name,
+		.to_name = c->to->name,
 		.to = c->conf,
 		.to_dir = c->place,
 		.type = c->how->type,
@@ -209,6 +209,12 @@ static int copy_root(struct copying *c)
 		.flags = storage_flags(c),
 		.progress = c->how->progress,
 	};
+}
+
+static int copy_root(struct copying *c)
+{
+	struct call *to = c->to;
+	struct storage_copy s = storage_request(c);
 	bool depends = false;
 	int r;
 
@@ -287,15 +293,35 @@ static int in_root(struct copying *c)
 
 /* the steps */
 
+/* 1: there is what an interrupted copy has left, and that is wanted. */
 static int check_target(struct copying *c)
 {
 	struct call *to = c->to;
 	struct stat st;
-	int r = partial_check(to->dir, to->name, to->lxcpath, &to->e);
+	int r = c->how->resume ? resume_check(c) : 0;
 
+	if (r != 0)
+		return r;
+	r = partial_check(to->dir, to->name, to->lxcpath, &to->e);
 	if (r == 0 && lstat(to->dir, &st) == 0)
 		r = call_is_defined(to) ? err_container_exists(&to->e, to->name, to->lxcpath) :
 					  err_set(&to->e, EEXIST, NULL, "%s exists already", to->dir);
+	return r;
+}
+
+/* What is copied file by file is not thrown away, where it may be gone on with. */
+static int decide_keeping(struct copying *c)
+{
+	struct storage_copy s = storage_request(c);
+	struct call *to = c->to;
+	const char *type;
+	int r;
+
+	if (!c->how->resume || !c->source->rootfs_path.v)
+		return 0;
+	r = storage_copy_is_tree(&s, &c->keep, &type, &to->log, &to->e);
+	if (r == 0 && !c->keep && partial_state(to->dir) == PARTIAL_STALE)
+		r = err_copy_type_not_resumable(&to->e, to->name, to->lxcpath, type);
 	return r;
 }
 
@@ -305,9 +331,13 @@ static int take_place(struct copying *c)
 	auto_lock int lock = call_disk_lock(to);
 	int r = lock < 0 ? lock : stage_open_parent(to, &c->at);
 
+	c->at.of_lxcpath = c->from->lxcpath;
+	c->at.of_name = c->from->name;
 	if (r == 0)
 		r = check_target(c);
-	if (r == 0)
+	if (r == 1)
+		r = resume_take(c);
+	else if (r == 0)
 		r = stage_make(to, c->conf, &c->at);
 	c->made = r == 0;
 	if (r == 0 && c->how->throwaway)
@@ -389,6 +419,11 @@ static void undo(struct copying *c, const char *name)
 
 	if (!c->made)
 		return;
+	if (c->keep) {
+		log_warn(&to->log, "what there is of %s is kept: the same command with --resume goes on with it, "
+			 "lxc-destroy removes it", to->name);
+		return;
+	}
 	if (c->path)
 		r = storage_destroy(c->conf, c->place, &to->log, &e);
 	if (r == 0)
@@ -412,9 +447,11 @@ static int make(struct copying *c)
 	if (r == 0)
 		r = (c->place = strdup(to->dir)) ? 0 : err_no_memory(&to->e);
 	if (r == 0)
-		r = check_target(c);
+		r = MIN(check_target(c), 0);
 	if (r == 0)
 		r = copying_conf(c);
+	if (r == 0)
+		r = decide_keeping(c);
 	if (r == 0)
 		r = take_place(c);
 	if (r == 0)

@@ -17,6 +17,7 @@ struct copy {					/* all borrowed */
 	const struct storage_progress *progress;	/* NULL: none */
 	bool keep_identity;			/* machine-id, ssh keys and the like stay as they are */
 	bool quick;				/* as little as possible: no new ssh keys */
+	bool resume;				/* goes on with what an interrupted one has left; see lxcext.h */
 	bool into_snaps;			/* the target is a snapshot of the source */
 	bool throwaway;				/* throwaway.h, and lxc.ephemeral is set */
 	bool itself;			/* copy_replace: the source is what is replaced; no clone hook is told of it */

@@ -20,6 +20,7 @@ struct copying {
 	char *path;			/* owned: lxc.rootfs.path with its prefix */
 	struct strv needs;		/* whose data the copy stands on */
 	bool recorded, made;
+	bool keep;			/* what is made stays when it cannot be completed */
 	struct freeze_hold frozen;
 	size_t hook;			/* the one that runs, counted from 1; 0: all */
 	int old;			/* what is replaced: its directory, held alone */

@@ -51,6 +51,8 @@ static int fill(struct call *k, const struct conf *conf, struct stage *s)
 {
 	int r = s->marker = partial_begin(s->dir, &k->e);
 
+	if (r >= 0 && s->of_name)
+		r = partial_note_origin(s->marker, s->of_lxcpath, s->of_name, &k->e);
 	if (r >= 0)
 		r = dir_save_config(k, conf, s->dir, CONFIG);
 	if (r == 0)

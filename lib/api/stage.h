@@ -10,8 +10,9 @@ struct stage {
 	int parent;		/* lxcpath */
 	int dir;		/* the container's directory */
 	int marker;		/* holds the lock of the marker */
+	const char *of_lxcpath, *of_name;	/* borrowed: of a copy, its original; NULL: it is none */
 };
-#define STAGE_INIT { -EBADF, -EBADF, -EBADF }
+#define STAGE_INIT { -EBADF, -EBADF, -EBADF, NULL, NULL }
 
 /* Opens k's lxcpath, made where it is missing. */
 int stage_open_parent(struct call *k, struct stage *s);

@@ -18,6 +18,9 @@
 #define MARKER PARTIAL_MARKER
 #define REMOVAL "removal\n"
 #define CONFIG "config"
+/* Two lines follow: the lxcpath and the name of the original. */
+#define COPY "copy of\n"
+#define MARKER_MAX 8192
 
 char *partial_staging(const char *name)
 {
@@ -81,6 +84,63 @@ int partial_begin(int dirfd, struct err **e)
 	return take_fd(&fd);
 }
 
+static bool starts_as_copy(int fd)
+{
+	char text[sizeof(COPY) - 1];
+
+	return pread(fd, text, sizeof(text), 0) == (ssize_t)sizeof(text) && memcmp(text, COPY, sizeof(text)) == 0;
+}
+
+int partial_take(int dirfd, struct err **e)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	auto_close int fd = openat(dirfd, MARKER, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+
+	if (fd < 0)
+		return err_set(e, errno, NULL, "cannot open the marker of the copy");
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return err_set(e, EINVAL, NULL, "the marker '" MARKER "' in the container's directory is no file");
+	if (fcntl(fd, F_OFD_SETLK, &l) < 0)
+		return err_set(e, errno, NULL, "cannot lock the marker of the copy");
+	return take_fd(&fd);
+}
+
+int partial_note_origin(int marker, const char *lxcpath, const char *name, struct err **e)
+{
+	auto_free char *text = NULL;
+	int n = asprintf(&text, COPY "%s\n%s\n", lxcpath, name);
+
+	if (n < 0) {
+		text = NULL;
+		return err_no_memory(e);
+	}
+	return pwrite(marker, text, (size_t)n, 0) == n ? 0 : err_set(e, errno, NULL, "cannot write the marker of the copy");
+}
+
+bool partial_is_copy(const char *dir, char **ret_lxcpath, char **ret_name)
+{
+	auto_free char *path = path_join(dir, MARKER), *text = NULL, *from = NULL;
+	char *rest, *end;
+
+	if (!path || io_read_file(AT_FDCWD, path, MARKER_MAX, &text, NULL, NULL) < 0 || !str_after(text, COPY))
+		return false;
+	from = strdup(str_after(text, COPY));
+	rest = from ? strchr(from, '\n') : NULL;
+	end = rest ? strchr(rest + 1, '\n') : NULL;
+	if (!end)
+		return false;
+	*rest++ = '\0';
+	*end = '\0';
+	if (*from != '/' || name_check(rest, NULL) < 0)
+		return false;
+	if (ret_name && !(*ret_name = strdup(rest)))
+		return false;
+	if (ret_lxcpath)
+		*ret_lxcpath = take_ptr(from);
+	return true;
+}
+
 static bool is_full(int num)
 {
 	return num == ENOSPC || num == EDQUOT;
@@ -112,6 +172,9 @@ int partial_begin_removal(int dirfd, struct err **e)
 		return err_set(e, EINVAL, NULL, "the marker '" MARKER "' in the container's directory is no file");
 	if (fcntl(fd, F_OFD_SETLK, &l) < 0)
 		return err_set(e, errno, NULL, "cannot lock the marker of the removal");
+	/* What was begun to be copied is no copy any more. */
+	if (starts_as_copy(fd) && ftruncate(fd, 0) == 0)
+		st.st_size = 0;
 	/* An empty one says less, but enough: what it marks is not complete, and is removed in the same way. */
 	if (st.st_size == 0 && write(fd, REMOVAL, strlen(REMOVAL)) < 0 && !is_full(errno)) {
 		int saved = errno;
@@ -136,10 +199,17 @@ int partial_end(int dirfd)
 
 int partial_check(const char *dir, const char *name, const char *lxcpath, struct err **e)
 {
+	auto_free char *source = NULL, *source_path = NULL;
+
 	switch (partial_state(dir)) {
 	case PARTIAL_BUSY:
 		return err_create_busy(e, name);
 	case PARTIAL_STALE:
+		if (partial_is_copy(dir, &source_path, &source)) {
+			bool here = STREQ(lxcpath, source_path);
+
+			return err_copy_partial(e, name, lxcpath, source, source_path, here ? "" : " -p ", here ? "" : lxcpath);
+		}
 		return partial_is_removal(dir) ? err_removal_interrupted(e, name) : err_create_partial(e, name, lxcpath);
 	default:
 		return 0;

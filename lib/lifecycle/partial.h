@@ -27,6 +27,12 @@ int partial_begin(int dirfd, struct err **e);
 int partial_begin_removal(int dirfd, struct err **e);
 /* True if what was interrupted was a removal. */
 bool partial_is_removal(const char *dir);
+/* Writes into a marker whose lock is held that this is a copy of that container. */
+int partial_note_origin(int marker, const char *lxcpath, const char *name, struct err **e);
+/* Whether what was interrupted is a copy; *ret_lxcpath and *ret_name: of what (new; NULL: not wanted). */
+bool partial_is_copy(const char *dir, char **ret_lxcpath, char **ret_name);
+/* Takes the lock of the marker that an interrupted creation left: an fd that holds it. */
+int partial_take(int dirfd, struct err **e);
 /* Removes the marker (not the lock: that goes with the fd). */
 int partial_end(int dirfd);
 /* Fails when a creation is under way or was interrupted. */

@@ -105,6 +105,7 @@ static int fill_here(void *arg, const struct idmap *ids, struct err **e)
 		.from = &from_map,
 		.to = &to_map,
 		/* A container without a map may have had nodes that one with a map must not open. */
+		.resume = f->how->flags & STORAGE_RESUME,
 		.no_devices = !conf_is_mapped(f->how->from) && conf_is_mapped(f->how->to),
 		/* What is mounted out of sight has no path. */
 		.from_name = f->from->driver == &storage_dir ? f->from->source : f->how->from_name,
@@ -187,6 +188,7 @@ static int copy_whole(const struct storage_driver *d, struct storage *from, cons
 		spec = *how->spec;
 	spec.dir = NULL;
 	spec.name = name;
+	spec.resume = how->flags & STORAGE_RESUME;
 	r = d->block ? measure(from, &spec, e) : 0;
 	if (r < 0)
 		return r;
@@ -198,6 +200,8 @@ static int copy_whole(const struct storage_driver *d, struct storage *from, cons
 		r = fill(from, to, how, e);
 	/* Before it can be removed. */
 	storage_free(take_ptr(to));
+	if (r < 0 && spec.resume)
+		return r;
 	if (r < 0) {
 		auto_err struct err *why = NULL;
 
@@ -236,6 +240,47 @@ static int copy_or_share(const struct storage_driver *d, struct storage *from, c
 	return copy_whole(d, from, how, dirfd, ret_source, l, e);
 }
 
+/* What the root becomes; may fail for reasons of the source or of its type. */
+static int plan(const struct storage_copy *how, struct log *l, struct storage **ret_from, struct decision *d, struct err **e)
+{
+	auto_storage struct storage *from = NULL;
+	int r = storage_resolve(how->from, l, &from, e);
+
+	if (r == 0 && !from)
+		r = err_storage_unresolved(e, how->from_name);
+	if (r == 0)
+		r = decide(how, from, d, e);
+	if (r == 0 && !storage_is_privileged() && !d->target->for_users)
+		r = err_storage_needs_root(e, d->target->name);
+	if (r == 0 && !d->target->create)
+		r = err_storage_create_none(e, d->target->name);
+	if (r < 0)
+		return r;
+	if (d->snapshot && d->target == &storage_overlay && storage_is_neutral(how->from)) {
+		if (!(how->flags & STORAGE_MAYBE_SNAPSHOT))
+			return err_overlay_neutral(e, from->source);
+		*d = (struct decision){ .target = &storage_dir };
+	}
+	/* Whoever has other ids gets files of his own; an overlay has none to give. */
+	if (d->snapshot && d->target != &storage_overlay && !storage_same_maps(how->from, how->to))
+		d->snapshot = false;
+	*ret_from = take_ptr(from);
+	return 0;
+}
+
+int storage_copy_is_tree(const struct storage_copy *how, bool *ret, const char **ret_type, struct log *l, struct err **e)
+{
+	auto_storage struct storage *from = NULL;
+	struct decision d = { 0 };
+	int r = plan(how, l, &from, &d, e);
+
+	if (r < 0)
+		return r;
+	*ret = !d.snapshot && d.target == &storage_dir;
+	*ret_type = d.target->name;
+	return 0;
+}
+
 int storage_copy(const struct storage_copy *how, char **ret_path, bool *ret_depends, struct log *l, struct err **e)
 {
 	auto_close int dirfd = open(how->to_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -247,25 +292,9 @@ int storage_copy(const struct storage_copy *how, char **ret_path, bool *ret_depe
 
 	if (dirfd < 0)
 		return err_set(e, errno, NULL, "cannot open %s", how->to_dir);
-	r = storage_resolve(how->from, l, &from, e);
-	if (r == 0 && !from)
-		r = err_storage_unresolved(e, how->from_name);
-	if (r == 0)
-		r = decide(how, from, &d, e);
-	if (r == 0 && !storage_is_privileged() && !d.target->for_users)
-		r = err_storage_needs_root(e, d.target->name);
-	if (r == 0 && !d.target->create)
-		r = err_storage_create_none(e, d.target->name);
+	r = plan(how, l, &from, &d, e);
 	if (r < 0)
 		return r;
-	if (d.snapshot && d.target == &storage_overlay && storage_is_neutral(how->from)) {
-		if (!(how->flags & STORAGE_MAYBE_SNAPSHOT))
-			return err_overlay_neutral(e, from->source);
-		d = (struct decision){ .target = &storage_dir };
-	}
-	/* Whoever has other ids gets files of his own; an overlay has none to give. */
-	if (d.snapshot && d.target != &storage_overlay && !storage_same_maps(how->from, how->to))
-		d.snapshot = false;
 	r = d.snapshot ? d.target->snapshot(from, how, dirfd, &source, &depends, e) :
 			 copy_or_share(d.target, from, how, dirfd, &source, l, e);
 	if (r < 0)

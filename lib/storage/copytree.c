@@ -43,6 +43,7 @@ struct level {
 	VEC(struct entry);
 	size_t next;
 	size_t path_len;		/* of the path of this directory */
+	bool old;			/* `to` holds what an interrupted copy has left */
 };
 
 struct link {
@@ -290,6 +291,14 @@ static int copy_special(struct walk *w, const char *name, const struct stat *st)
 	return -errno;
 }
 
+/* What an interrupted copy has left under this name. */
+static int clear_old(struct walk *w, const char *name)
+{
+	const struct level *l = &w->v[w->n - 1];
+
+	return l->old ? copy_clear(l->to, name, w->e) : 0;
+}
+
 /* What is not opened to be copied, and what turned out to be something else than it was listed as. */
 static int copy_by_name(struct walk *w, const char *name)
 {
@@ -301,6 +310,9 @@ static int copy_by_name(struct walk *w, const char *name)
 		return errno == ENOENT ? 0 : -errno;
 	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
 		return -EAGAIN;
+	r = clear_old(w, name);
+	if (r < 0)
+		return r;
 	if (w->no_devices && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
 		return 0;
 	if (st.st_nlink > 1)
@@ -318,7 +330,10 @@ static int copy_covered(struct walk *w, const char *name)
 {
 	const struct level *l = &w->v[w->n - 1];
 	struct stat st;
+	int r = clear_old(w, name);
 
+	if (r < 0)
+		return r;
 	if (fstatat(l->from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (S_ISDIR(st.st_mode))
@@ -372,9 +387,9 @@ static int read_names(struct level *l)
 }
 
 /* Takes both descriptors. */
-static int push(struct walk *w, int from, int to)
+static int push(struct walk *w, int from, int to, bool old)
 {
-	struct level l = { .from = from, .to = to, .names = BUF_INIT(NAMES_MAX), .path_len = w->path.len };
+	struct level l = { .from = from, .to = to, .names = BUF_INIT(NAMES_MAX), .path_len = w->path.len, .old = old };
 	struct stat st;
 	int r = 0;
 
@@ -390,6 +405,8 @@ static int push(struct walk *w, int from, int to)
 		r = -errno;
 	if (r == 0)
 		r = read_names(&l);
+	if (r == 0 && old)
+		r = copy_sweep(from, to, w->e);
 	if (r < 0) {
 		level_done(&l);
 		return r;
@@ -439,28 +456,84 @@ static int pop(struct walk *w)
 	return 0;
 }
 
+/* Nobody looks in before it is complete, and nothing is inherited from where it was made. */
+static int prepare_directory(int fd)
+{
+	if (fchmod(fd, 0700) < 0)
+		return -errno;
+	(void)fremovexattr(fd, "system.posix_acl_default");
+	(void)fremovexattr(fd, "system.posix_acl_access");
+	return 0;
+}
+
+/* A directory that is there already stays. */
+static int open_old(struct walk *w, const char *name)
+{
+	const struct level *l = &w->v[w->n - 1];
+	auto_close int fd = -EBADF;
+	int r;
+
+	if (!l->old)
+		return -ENOENT;
+	fd = openat(l->to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	r = fd < 0 ? -errno : prepare_directory(fd);
+	if (fd >= 0 && r == 0)
+		return take_fd(&fd);
+	if (r == -ENOENT)
+		return r;
+	r = clear_old(w, name);
+	return r < 0 ? r : -ENOENT;
+}
+
 static int copy_directory(struct walk *w, const char *name, int fd)
 {
 	const struct level *l = &w->v[w->n - 1];
-	auto_close int from = fd, to = -EBADF;
+	auto_close int from = fd, to = open_old(w, name);
 
+	if (to >= 0)
+		return push(w, take_fd(&from), take_fd(&to), true);
+	if (to != -ENOENT)
+		return to;
 	if (mkdirat(l->to, name, 0700) < 0)
 		return -errno;
 	to = openat(l->to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (to < 0)
 		return -errno;
-	return push(w, take_fd(&from), take_fd(&to));
+	return push(w, take_fd(&from), take_fd(&to), false);
+}
+
+/* 1: it is whole already. */
+static int keep_old(struct walk *w, const char *name, const struct stat *st)
+{
+	const struct level *l = &w->v[w->n - 1];
+
+	if (!l->old)
+		return 0;
+	if (!copy_is_whole(&w->c, l->to, name, st))
+		return clear_old(w, name);
+	w->c.bytes += (uint64_t)st->st_size;
+	return 1;
+}
+
+static bool has_copy(const struct walk *w, const struct stat *st)
+{
+	return w->links_room && w->links[slot_of(w, st->st_dev, st->st_ino)].path;
 }
 
 static int copy_opened(struct walk *w, const char *name, int fd, const struct stat *st)
 {
 	int r = 0;
 
-	if (st->st_nlink > 1)
-		r = copy_link(w, name, st);
+	if (st->st_nlink > 1 && has_copy(w, st)) {
+		r = clear_old(w, name);
+		r = r < 0 ? r : copy_link(w, name, st);
+	}
 	if (r != 0)
 		return MIN(r, 0);
-	r = copy_file(w, name, fd, st);
+	r = keep_old(w, name, st);
+	if (r < 0)
+		return r;
+	r = r == 1 ? 0 : copy_file(w, name, fd, st);
 	if (r == 0 && st->st_nlink > 1)
 		r = remember_link(w, st);
 	return r;
@@ -561,17 +634,16 @@ int storage_copytree_mapped(int from_fd, int to_fd, const struct storage_mapping
 	int from = open_source(from_fd, ".", O_DIRECTORY), to = openat(to_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r;
 
-	/* Nobody looks in before it is complete, and nothing is inherited from where it was made. */
-	r = from < 0 ? from : to < 0 || fchmod(to, 0700) < 0 ? -errno : 0;
+	r = from < 0 ? from : to < 0 ? -errno : prepare_directory(to);
 	if (r < 0) {
 		fd_close(from);
 		fd_close(to);
 		return err_set(e, -r, NULL, "cannot open the directories to copy");
 	}
-	(void)fremovexattr(to, "system.posix_acl_default");
-	(void)fremovexattr(to, "system.posix_acl_access");
-	r = push(&w, from, to);
-	r = r < 0 ? err_set(&mine, -r, NULL, "cannot read the directory to copy") : walk_tree(&w);
+	r = push(&w, from, to, how->resume);
+	if (r < 0 && !mine)
+		r = err_set(&mine, -r, NULL, "cannot read the directory to copy");
+	r = r < 0 ? r : walk_tree(&w);
 	if (r == 0 && p && p->tick)
 		p->tick(p->arg, w.c.bytes, w.c.files);
 	if (r < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copyright (C) The Tiffin authors */
 /* copytree - the parts of copying a tree: what is kept for the whole of it, the data of one file, and
- * the attributes of one inode. Inside lib/storage only; all return 0 or -errno and set no error. */
+ * the attributes of one inode. Inside lib/storage only; all return 0 or -errno, and set no error unless they take one. */
 #pragma once
 #include <stdint.h>
 #include <sys/stat.h>
@@ -33,3 +33,9 @@ int copy_id(struct copy *c, bool gid, uint32_t id, uint32_t *ret);
 int copy_attributes(struct copy *c, int from, int to, const struct stat *st, mode_t mode);
 /* The same by name in a directory, for what is not opened: links, devices, fifos and sockets. */
 int copy_attributes_at(struct copy *c, int from_dir, int to_dir, const char *name, const struct stat *st);
+/* Where an interrupted copy is continued: whether the file `name` is the whole copy of a regular file. */
+bool copy_is_whole(struct copy *c, int to_dir, const char *name, const struct stat *source);
+/* Removes whatever has that name, if there is anything; sets e or not. */
+int copy_clear(int dir, const char *name, struct err **e);
+/* Removes what the source's directory does not have; sets e or not. */
+int copy_sweep(int from, int to, struct err **e);

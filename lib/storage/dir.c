@@ -237,7 +237,11 @@ static int create(const struct storage_spec *spec, const char *dir, int dirfd, c
 	source = strdup(spec->dir ? spec->dir : path);
 	if (!source)
 		return err_no_memory(e);
-	fd = storage_make_root(dirfd, ROOT_NAME, path, c, e);
+	/* What an interrupted copy has left there is the copier's to look through; a user sees it in its namespace only. */
+	if (spec->resume && is_empty(dirfd, ROOT_NAME) != 1)
+		fd = openat(dirfd, ROOT_NAME, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		fd = storage_make_root(dirfd, ROOT_NAME, path, c, e);
 	if (fd < 0)
 		return fd;
 	*ret_source = take_ptr(source);

@@ -17,6 +17,7 @@ struct storage_spec {			/* options of create, all borrowed, NULL/0: default */
 	uint64_t fssize;
 	const char *dir;
 	const char *name;		/* of a volume, where no more special one is given; NULL: the directory's */
+	bool resume;			/* a directory may hold what an interrupted copy has left */
 	const char *zfsroot, *vg, *lv, *thinpool, *rbdname, *rbdpool, *rbduser;
 };
 
@@ -80,6 +81,7 @@ enum {
 	STORAGE_KEEP_TYPE = 4,		/* a copy keeps the source's type, else it is a dir */
 	STORAGE_INTO_SNAPS = 8,		/* target is a snapshot below the source's own directory */
 	STORAGE_SAME_PATH = 16,		/* source and target are below one lxcpath (rule 5 of storage.md 4) */
+	STORAGE_RESUME = 32,		/* goes on with what an interrupted copy of this source has left; failure leaves it */
 };
 
 struct storage_copy {			/* all borrowed */
@@ -98,6 +100,8 @@ struct storage_copy {			/* all borrowed */
  * is left of the target's storage. Crash-safe: what is made carries the target's directory, which the caller marks
  * partial. Error ids of its own in errors.def. */
 int storage_copy(const struct storage_copy *how, char **ret_path, bool *ret_depends, struct log *l, struct err **e);
+/* Whether that would copy file by file into a directory, which STORAGE_RESUME can go on with; *ret_type: of the target. */
+int storage_copy_is_tree(const struct storage_copy *how, bool *ret, const char **ret_type, struct log *l, struct err **e);
 /* Can `type` (NULL: what c uses) snapshot itself / be snapshotted by the API's snapshot()? */
 bool storage_can_snapshot(const struct conf *c);
 bool storage_can_backup(const struct conf *c);
@@ -114,6 +118,7 @@ int storage_copytree(int from_fd, int to_fd, const struct storage_progress *p, s
 struct storage_mapping {
 	const struct idmap *from, *to;	/* an empty map is that of a privileged container; NULL: ids are kept */
 	bool no_devices;		/* device nodes stay out */
+	bool resume;			/* the target holds what an interrupted copy has left: it becomes equal to the source */
 	const char *from_name, *to_name;	/* of the two trees, in messages; NULL: the paths of their descriptors */
 };
 /* The same with ids shifted from one map to the other, in access control lists and file capabilities too. */

@@ -3,7 +3,7 @@
 # Copyright (C) The Tiffin authors
 # Copies, other names, snapshots and throwaway containers, and who stands on whose data.
 . "$top_srcdir/tests/harness/lib.sh"
-needs hostroot inst tools busybox cgroup
+needs hostroot inst tools busybox cgroup rsync
 sandbox "$0"
 a=a-$tag b=b-$tag s=s-$tag r=r-$tag
 top=$lxcpath/$a
@@ -328,7 +328,78 @@ interrupted lxc-snapshot -n "$a" -r snap0 -N "$s"
 succeeds "the snapshot is whole" lxc-snapshot -n "$a" -r snap0
 ok "and takes its place" [ ! -e "$lxcpath/$a/rootfs/newer" -a -s "$lxcpath/$a/rootfs/large" ]
 succeeds "it goes" lxc-snapshot -n "$a" -d snap0
-rm "$lxcpath/$a/rootfs/large"
+
+# ---- a copy that was cut off is gone on with: what is whole stays, what has changed since does not
+r=$lxcpath/$a/rootfs
+mkdir -p "$r/tree/gone" "$r/tree/turns" "$r/tree/deep/er"
+for i in 1 2 3 4 5 6 7 8 9; do echo "$i" >"$r/tree/f$i"; done
+ln "$r/tree/f1" "$r/tree/deep/er/other-name"
+ln -s f2 "$r/tree/link"
+cut_off() {
+	lxc-copy -n "$a" -N "$s" "$@" >"$scratch/out" 2>&1 &
+	copying=$!
+	until [ -e "$lxcpath/$s/rootfs/large" ] || ! kill -0 "$copying" 2>/dev/null; do :; done
+	kill -KILL "$copying"
+	wait "$copying" 2>/dev/null
+	# The last of the tree is what was being written.
+	[ "$(stat -c %s "$lxcpath/$s/rootfs/large")" -le "$(stat -c %s "$r/large")" ]
+}
+alike() {
+	rsync -aHAXn --delete --itemize-changes --exclude=/etc --exclude=/var "$r/" "$lxcpath/$s/rootfs/"
+}
+ok "a copy is killed in the middle" cut_off
+lxc-copy -n "$a" -N "$s" --resume -B loop >/dev/null 2>"$scratch/err" && status=0 || status=$?
+is "$status" 1 "another kind of storage cannot go on with it"
+like "$(cat "$scratch/err")" 'storage of type loop is copied as a whole' "and says so"
+run lxc-copy -n "$a" -N "$s"
+is "$status" 1 "without --resume it is in the way"
+like "$err" "the copy of $a to $s was interrupted
+.*lxc-copy --resume -n $a -N $s goes on with it; lxc-destroy -n $s" "which names both ways out"
+run lxc-copy -n "$b" -N "$s" --resume
+is "$status" 1 "it is no copy of another one"
+like "$err" "$s is no interrupted copy of $b" "which is said"
+run lxc-start -n "$s"
+like "$err" "was interrupted" "nor is it started"
+t=$lxcpath/$s/rootfs
+mkdir -p "$t/tree"
+for i in 1 2 3; do [ -e "$t/tree/f$i" ] || cp -p "$r/tree/f$i" "$t/tree/f$i"; done
+kept=$(stat -c %i "$t/tree/f2" "$t/tree/f3")
+# The same size and time, and another content; gone; and of another kind.
+touch -r "$r/tree/f3" "$scratch/then"
+echo x >"$r/tree/f3"
+touch -r "$scratch/then" "$r/tree/f3"
+rmdir "$r/tree/gone" "$r/tree/turns"
+echo file >"$r/tree/turns"
+mkdir -p "$t/tree/gone/deep" "$t/tree/turns/deep" "$t/of-its-own"
+echo old >"$t/tree/gone/deep/file"
+rm -f "$t/tree/link"
+mkdir "$t/tree/link"
+succeeds "it is gone on with" lxc-copy -n "$a" -N "$s" --resume
+is "$(alike)" "" "and is what the original is now"
+is "$(stat -c %i "$t/tree/f2")" "${kept%%
+*}" "what was whole has stayed"
+is "$(cat "$t/tree/f3")" x "what only looked whole was copied again"
+ok "the marker is gone" test ! -e "$lxcpath/$s/partial"
+run lxc-copy -n "$a" -N "$s" --resume
+is "$status" 1 "what is complete is not gone on with"
+like "$err" "exists already" "and says so"
+succeeds "the copy goes" lxc-destroy -n "$s"
+env --default-signal=INT lxc-copy -n "$a" -N "$s" --resume >"$scratch/out" 2>"$scratch/err" &
+copying=$!
+until [ -e "$lxcpath/$s/rootfs/large" ] || ! kill -0 "$copying" 2>/dev/null; do :; done
+kill -INT "$copying"
+status=0
+wait "$copying" || status=$?
+is "$status" 130 "one with --resume is interrupted"
+like "$(cat "$scratch/err")" "kept: the same command with --resume goes on" "which says that it is kept"
+ok "and is kept" test -d "$lxcpath/$s/rootfs"
+succeeds "the same command completes it" lxc-copy -n "$a" -N "$s" --resume
+is "$(alike)" "" "as the original is"
+succeeds "that copy goes" lxc-destroy -n "$s"
+ok "another is killed" cut_off
+succeeds "and is destroyed instead" lxc-destroy -n "$s"
+ok "with all of it" test ! -e "$lxcpath/$s"
+rm -r "$r/large" "$r/tree"
 
 succeeds "a goes" lxc-destroy -n "$a"
 succeeds "b goes" lxc-destroy -n "$b"

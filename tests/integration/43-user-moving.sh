@@ -4,7 +4,7 @@
 # Ordinary users export, import, copy and rename: from one user to another, from root to a user and back, without any
 # configuration, and from archives that somebody else has made.
 . "$top_srcdir/tests/harness/lib.sh"
-needs hostroot inst tools busybox cgroup userns newuidmap setpriv python3 zstd rsync
+needs hostroot inst tools busybox cgroup userns newuidmap setpriv python3 zstd rsync strace
 sandbox "$0"
 users alice bob -carol
 n=$tag c=c-$tag
@@ -51,7 +51,17 @@ succeeds "and goes" as alice lxc-snapshot -n "$c" -d snap0
 succeeds "it gets another name" as alice lxc-copy -n "$c" -R -N "$c-x"
 succeeds "it is copied" as alice lxc-copy -n "$c-x" -N "$c"
 is "$(tree "$alice_home/$c/rootfs" "$alice_base")" "$(tree "$m/rootfs" "$alice_base")" "every file is the same"
-succeeds "they go" as alice sh -c "lxc-destroy -s -n $c-x && lxc-destroy -s -n $c"
+succeeds "it goes" as alice lxc-destroy -s -n "$c"
+# What writes in the namespace of the container's ids is a process of its own: when it is cut off the other one keeps the rest.
+for cut in fchmod:4 mkdirat:9 fchown:2 copy_file_range:9 symlinkat:100; do
+	timeout 120 strace -f -o "$scratch/trace" -e trace="${cut%:*}" -e inject="${cut%:*}:signal=SIGKILL:when=${cut#*:}" \
+		as alice lxc-copy -n "$c-x" -N "$c" --resume >"$scratch/said" 2>&1
+	[ -e "$alice_home/$c/partial" ] || { result 1 "a copy is cut off at $cut: $(cat "$scratch/said")"; continue; }
+	succeeds "what was cut off at $cut is gone on with" as alice lxc-copy -n "$c-x" -N "$c" --resume
+	is "$(tree "$alice_home/$c/rootfs" "$alice_base")" "$(tree "$m/rootfs" "$alice_base")" "and every file is the same"
+	succeeds "it goes" as alice lxc-destroy -s -n "$c"
+done
+succeeds "the other goes" as alice lxc-destroy -s -n "$c-x"
 fails 1 "a directory that is not his" as alice lxc-export -n "$n" /home/bob/x
 like "$err" "cannot make a file beside /home/bob/x: Permission denied" "is not written to"
 

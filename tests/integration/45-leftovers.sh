@@ -135,7 +135,7 @@ copy_point() {
 		for verb in "lxc-start -n $c" "lxc-copy -n $c -N $e" "lxc-snapshot -n $c" "lxc-export -n $c $scratch/x" "lxc-copy -R -n $c -N $e" \
 			"lxc-copy -n $a -N $c" "lxc-remap --privileged -n $c"; do
 			$verb >/dev/null 2>"$scratch/err" && bad="$bad $1 $2: $verb;"
-			grep -q "of container $c was interrupted\|of $c was interrupted\|$c .*incomplete\|$c is incomplete" "$scratch/err" || bad="$bad $1 $2: $verb: $(cat "$scratch/err");"
+			grep -q "of container $c was interrupted\|of $c was interrupted\|to $c was interrupted\|$c .*incomplete\|$c is incomplete" "$scratch/err" || bad="$bad $1 $2: $verb: $(cat "$scratch/err");"
 		done
 	elif [ -e "$lxcpath/.$c.new" ]; then
 		shown=$((shown + 1))

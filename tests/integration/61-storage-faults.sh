@@ -97,6 +97,26 @@ for fault in error=ENOSPC error=EIO signal=SIGKILL; do
 done
 is "$(tree "$lxcpath/$n-base/rootfs")" "$complete" "copy: the source is what it was"
 
+# What is gone on with becomes whole, wherever it was cut off, in the first round and in the second.
+attempt() {
+	with_fault "$call" "$fault" "$nth" lxc-copy -n "$n-base" -N "$n" --resume
+}
+judge() {
+	if [ -e "$lxcpath/$n" ] && [ -e "$lxcpath/$n/partial" ]; then
+		kept=$((kept + 1))
+		with_fault "$call" "$fault" "$nth" lxc-copy -n "$n-base" -N "$n" --resume
+		[ ! -e "$lxcpath/$n/partial" ] || run lxc-copy -n "$n-base" -N "$n" --resume
+		[ ! -e "$lxcpath/$n/partial" ] || return 1
+	fi
+	[ ! -e "$lxcpath/$n" ] || [ "$(tree "$lxcpath/$n/rootfs")" = "$complete" ]
+}
+for fault in error=EIO signal=SIGKILL; do
+	kept=0
+	sweep "copy --resume" "$fault"
+	ok "copy --resume, $fault: some were cut off in the middle" test "$kept" -ge 5
+done
+is "$(tree "$lxcpath/$n-base/rootfs")" "$complete" "copy --resume: the source is what it was"
+
 attempt() {
 	with_fault "$call" "$fault" "$nth" lxc-create -n "$n" -t "$scratch/template" -f "$scratch/conf"
 }

@@ -500,6 +500,47 @@ static void what_is_there_is_not_overwritten(void **state)
 	assert_int_equal(stat_at(to, "a").st_size, 8);
 }
 
+static void assert_content(int dir, const char *name, const char *want)
+{
+	char text[16] = "";
+	auto_close int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+
+	assert_true(read(fd, text, sizeof(text) - 1) >= 0);
+	assert_string_equal(text, want);
+}
+
+/* Only what is provably whole is kept. */
+static void resuming_keeps_what_is_whole(void **state)
+{
+	static const char *const names[] = { "whole", "longer", "newer", "moded", "owned" };
+	const struct storage_mapping how = { .resume = true };
+	struct timespec t[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+	auto_err struct err *e = NULL;
+	for (size_t i = 0; i < 5; i++) {
+		write_at(from, names[i], "12345", 0640);
+		write_at(to, names[i], i == 1 ? "123456" : "ABCDE", 0640);
+		assert_int_equal(utimensat(from, names[i], t, 0), 0);
+	}
+	write_at(from, "mine", "12345", 0640);
+	assert_int_equal(fchmodat(to, "moded", 0644, 0), 0);
+	assert_int_equal(geteuid() == 0 ? fchownat(to, "owned", 1, 1, 0) : fchmodat(to, "owned", 0600, 0), 0);
+	/* Its times after the source was changed, as all that is whole. */
+	usleep(20000);
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(i == 2 ? 0 : utimensat(to, names[i], t, 0), 0);
+	/* A link to something of another place is replaced, not followed. */
+	write_at(from, "a-link", "12345", 0640);
+	assert_int_equal(symlinkat("mine", to, "a-link"), 0);
+	CHECK_OK(storage_copytree_mapped(from, to, &how, NULL, &e), e);
+	for (size_t i = 0; i < 5; i++)
+		assert_content(to, names[i], i == 0 ? "ABCDE" : "12345");
+	assert_true(S_ISREG(stat_at(to, "a-link").st_mode));
+	/* A source that has changed since is copied, though it looks the same. */
+	assert_int_equal(utimensat(from, "whole", t, 0), 0);
+	CHECK_OK(storage_copytree_mapped(from, to, &how, NULL, &e), e);
+	assert_content(to, "whole", "12345");
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 static const struct CMUnitTest tests[] = {
 	T(modes_times_and_links_are_kept),
@@ -515,5 +556,6 @@ static const struct CMUnitTest tests[] = {
 	T(copies_can_be_cancelled),
 	T(progress_is_told),
 	T(what_is_there_is_not_overwritten),
+	T(resuming_keeps_what_is_whole),
 };
 UNIT_MAIN(tests)

@@ -164,6 +164,9 @@ enum {
 	LXCEXT_COPY_KEEP_IDENTITY = 1 << 0,	/* machine-id, DHCP ids, ssh host keys, random seeds stay as they are */
 	LXCEXT_COPY_EPHEMERAL = 1 << 1,		/* destroyed when it stops; made by who is about to start it */
 	LXCEXT_COPY_QUICK = 1 << 2,		/* keeps the ssh host keys: making new ones takes its time */
+	/* Where files are copied into a directory: goes on with what an interrupted copy of the same container has left
+	 * under the new name, and leaves it for the next call when it fails or is called off. */
+	LXCEXT_COPY_RESUME = 1 << 3,
 };
 
 struct lxcext_copy {

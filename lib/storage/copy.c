@@ -179,6 +179,7 @@ static int copy_whole(const struct storage_driver *d, struct storage *from, cons
 {
 	auto_storage struct storage *to = NULL;
 	struct storage_spec spec = { 0 };
+	auto_strv struct strv beside = { 0 };
 	auto_free char *source = NULL, *name = storage_copy_name(how);
 	int r;
 
@@ -190,6 +191,8 @@ static int copy_whole(const struct storage_driver *d, struct storage *from, cons
 	spec.name = name;
 	spec.resume = how->flags & STORAGE_RESUME;
 	r = d->block ? measure(from, &spec, e) : 0;
+	if (r == 0 && d->beside && d == from->driver)
+		r = d->beside(from, &spec, &beside, e);
 	if (r < 0)
 		return r;
 	r = d->create(&spec, how->to_dir, dirfd, how->to, &source, e);
@@ -326,6 +329,8 @@ bool storage_can_backup(const struct conf *c)
 {
 	const struct storage_driver *d = driver_or_none(c);
 
+	if (d && d->backs_up)
+		return d->backs_up(strchr(c->rootfs_path.v, ':') ? strchr(c->rootfs_path.v, ':') + 1 : c->rootfs_path.v);
 	return d && d->can_backup;
 }
 

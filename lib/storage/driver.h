@@ -48,6 +48,11 @@ struct storage_driver {
 	/* A snapshot of from for the directory how->to_dir (dirfd). NULL: none. */
 	int (*snapshot)(struct storage *from, const struct storage_copy *how, int dirfd, char **ret_source,
 			bool *ret_depends, struct err **e);
+	/* Says in the options where a copy of `from` is made that nobody has named a place for: beside it. What they point to
+	 * is kept. NULL: there is but one place. */
+	int (*beside)(const struct storage *from, struct storage_spec *spec, struct strv *keep, struct err **e);
+	/* Whether this source can be backed up, where not all can. NULL: can_backup says it. */
+	bool (*backs_up)(const char *source);
 	/* Whether snapshot takes this one; NULL: those of the same driver. */
 	bool (*snapshots)(const struct storage *from);
 	int (*usage)(struct storage *s, struct storage_usage *ret, struct err **e);

@@ -278,6 +278,34 @@ static int snapshot(struct storage *from, const struct storage_copy *how, int di
 	return 0;
 }
 
+/* A volume of a thin pool goes into that pool. */
+static int beside(const struct storage *from, struct storage_spec *spec, struct strv *keep, struct err **e)
+{
+	const char *group = str_after(from->source, "/dev/"), *end = group ? strchr(group, '/') : NULL;
+	auto_free char *vg = end && end[1] && !strchr(end + 1, '/') ? strndup(group, (size_t)(end - group)) : NULL, *pool = NULL;
+
+	if (spec->vg || !end)
+		return 0;
+	if (!vg)
+		return strchr(end + 1, '/') || !end[1] ? 0 : err_no_memory(e);
+	if (!spec->thinpool && kind_of(from->source) == 'V' &&
+	    storage_ask(&pool, NULL, "lvs", "--noheadings", "-o", "pool_lv", from->source, NULL) == 0 && block_name_is_valid(pool)) {
+		if (strv_add(keep, pool) < 0)
+			return err_no_memory(e);
+		spec->thinpool = keep->v[keep->n - 1];
+	}
+	if (strv_add(keep, vg) < 0)
+		return err_no_memory(e);
+	spec->vg = keep->v[keep->n - 1];
+	return 0;
+}
+
+/* What stands on a classic volume goes with it: that is no backup. */
+static bool backs_up(const char *source)
+{
+	return kind_of(source) == 'V';
+}
+
 static int resize(struct storage *s, uint64_t bytes, struct err **e)
 {
 	auto_free char *text = NULL;
@@ -310,6 +338,8 @@ const struct storage_driver storage_lvm = {
 	.create = create,
 	.destroy = destroy,
 	.snapshot = snapshot,
+	.beside = beside,
+	.backs_up = backs_up,
 	.usage = block_usage,
 	.resize = resize,
 };

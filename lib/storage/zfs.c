@@ -262,6 +262,18 @@ static uint64_t limit(const struct storage *s)
 	return number(s->source, "refquota");
 }
 
+static int beside(const struct storage *from, struct storage_spec *spec, struct strv *keep, struct err **e)
+{
+	const char *end = strrchr(from->source, '/');
+
+	if (spec->zfsroot || !end)
+		return 0;
+	if (strv_addf(keep, "%.*s", (int)(end - from->source), from->source) < 0)
+		return err_no_memory(e);
+	spec->zfsroot = keep->v[keep->n - 1];
+	return 0;
+}
+
 const struct storage_driver storage_zfs = {
 	.name = "zfs",
 	.on_host = true,
@@ -272,6 +284,7 @@ const struct storage_driver storage_zfs = {
 	.create = create,
 	.destroy = destroy,
 	.snapshot = snapshot,
+	.beside = beside,
 	.usage = usage,
 	.resize = resize,
 	.limit = limit,

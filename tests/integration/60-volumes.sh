@@ -1,0 +1,221 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Copyright (C) The Tiffin authors
+# Containers on volumes and images, by the real programs: logical volumes classic and thin, images on loop devices, images
+# of virtual machines. Made, run, copied, snapshot, restored, grown while they run, and destroyed.
+. "$top_srcdir/tests/harness/lib.sh"
+needs hostroot inst tools busybox cgroup
+sandbox "$0"
+n=$tag
+printf 'lxc.net.0.type = empty\n' >"$scratch/plain.conf"
+printf 'lxc.net.0.type = empty\nlxc.idmap = u 0 100000 65536\nlxc.idmap = g 0 100000 65536\n' >"$scratch/mapped.conf"
+chmod 0755 "$lxcpath"
+
+inside() { lxc-attach -n "$1" -- sh -c "$2"; }
+# Of the root, as the container sees it, in MiB.
+room() { inside "$1" "df -kP / | awk 'NR == 2 { print int(\$2 / 1024) }'"; }
+runs_once() {
+	succeeds "$what: $1 starts" lxc-start -n "$1"
+	is "$(inside "$1" 'cat /root/mark')" "$2" "$what: $1 has its own data"
+	succeeds "$what: $1 stops" lxc-stop -n "$1" -k
+}
+
+# grows SIZE: while it runs. The file system has a little less.
+grows() {
+	succeeds "$what: it starts" lxc-start -n "$n"
+	before=$(room "$n")
+	succeeds "$what: it is grown to $1M while it runs" lxc-resize -n "$n" "$1M"
+	ok "$what: which is seen inside at once" test "$(room "$n")" -gt "$before" -a "$(room "$n")" -gt $(($1 * 3 / 4))
+	is "$(lxc-resize -n "$n" --no-humanize | sed -n 's/^Disk limit: *//p')" $(($1 << 20)) "$what: and is what is shown"
+	ok "$what: the new room takes data" lxc-attach -n "$n" -- dd if=/dev/zero of=/root/large bs=1M count=$((before - 8))
+	fails 1 "$what: a smaller one" lxc-resize -n "$n" 16M
+	like "$err" "shr|smaller" "$what: is refused"
+	is "$(inside "$n" 'rm /root/large; cat /root/mark')" "$2" "$what: and the data is what it was"
+	succeeds "$what: it stops" lxc-stop -n "$n" -k
+}
+
+marked() {
+	succeeds "$what: start" lxc-start -n "$n"
+	inside "$n" "echo $1 >/root/mark"
+	is "$(inside "$n" 'stat -c %u /root/mark')" 0 "$what: root's files are root's inside"
+	succeeds "$what: stop" lxc-stop -n "$n" -k
+}
+
+# copies OPTIONS... -- a whole one, one that shares, and snapshots.
+copies() {
+	succeeds "$what: a copy of the same type" lxc-copy -n "$n" -N "$n-w" "$@"
+	runs_once "$n-w" one
+	succeeds "$what: a copy into a directory" lxc-copy -n "$n" -N "$n-d" -B dir
+	like "$(grep rootfs.path "$lxcpath/$n-d/config")" "dir:$lxcpath/$n-d/rootfs" "$what: is one"
+	runs_once "$n-d" one
+	succeeds "$what: they go" sh -c "lxc-destroy -n $n-w && lxc-destroy -n $n-d"
+}
+snapshots() {
+	if [ "${1-}" = none ]; then
+		fails 1 "$what: a snapshot" lxc-snapshot -n "$n"
+		like "$err" "has no snapshots of this kind
+.*lxc-copy" "$what: is refused, with a way to have one"
+		return
+	fi
+	succeeds "$what: a snapshot" lxc-snapshot -n "$n"
+	succeeds "$what: start" lxc-start -n "$n"
+	inside "$n" 'echo two >/root/mark'
+	succeeds "$what: stop" lxc-stop -n "$n" -k
+	succeeds "$what: restored under a new name" lxc-snapshot -n "$n" -r snap0 -N "$n-r"
+	runs_once "$n-r" one
+	succeeds "$what: which goes" lxc-destroy -n "$n-r"
+	runs_once "$n" two
+	succeeds "$what: restored in place" lxc-snapshot -n "$n" -r snap0
+	runs_once "$n" one
+	succeeds "$what: the snapshot goes" lxc-snapshot -n "$n" -d snap0
+	is "$(lxc-snapshot -n "$n" -L)" "No snapshots" "$what: and there is none"
+}
+
+# ---- logical volumes
+cleanup_lvm() {
+	vgremove -ff -y "$vg" >/dev/null 2>&1
+	umount /etc/lvm
+	losetup -d "$pv" 2>/dev/null
+}
+volumes() { lvs --noheadings -o lv_name "$vg" | tr -d ' ' | sort | tr '\n' ' '; }
+if ! [ -e /dev/mapper/control ]; then
+	skip "logical volumes" "needs the kernel's device mapper"
+elif ! command -v thin_check >/dev/null || ! command -v pvcreate >/dev/null; then
+	skip "logical volumes" "needs lvm2 and thin-provisioning-tools"
+elif ! [ -w /dev/loop-control ]; then
+	skip "logical volumes" "needs loop devices"
+else
+	# Nobody answers the cookies of another IPC namespace: the programs make the nodes themselves.
+	mkdir /tmp/lvm
+	printf 'activation { udev_sync = 0 udev_rules = 0 monitoring = 0 }\nbackup { backup = 0 archive = 0 }\nglobal { locking_dir = "/run/lock" }\n' >/tmp/lvm/lvm.conf
+	mount --bind /tmp/lvm /etc/lvm
+	LVM_SUPPRESS_FD_WARNINGS=1
+	export LVM_SUPPRESS_FD_WARNINGS
+	mkdir -p /run/lock
+	vg=tiffin-$(cut -c 1-8 /proc/sys/kernel/random/uuid)
+	truncate -s 1500M /tmp/pv.img
+	pv=$(losetup -f --show /tmp/pv.img)
+	trap cleanup_lvm EXIT
+	vgcreate -q "$vg" "$pv" >/dev/null || comment "vgcreate failed"
+	lvcreate -q -L 400M --thinpool pool "$vg" >/dev/null 2>&1 || comment "no thin pool"
+	is "$(volumes)" "pool " "there is a volume group with a pool"
+	for kind in classic thin; do
+		for conf in plain mapped; do
+			what="lvm $kind, $conf"
+			case $kind in
+			classic) set -- --vgname "$vg" ;;
+			thin) set -- --vgname "$vg" --thinpool pool ;;
+			esac
+			succeeds "$what: create" lxc-create -n "$n" -t busybox -B lvm -f "$scratch/$conf.conf" --fssize 64M "$@"
+			like "$(grep rootfs.path "$lxcpath/$n/config")" "lvm:/dev/$vg/$n" "$what: the configuration names it"
+			is "$(lvs --noheadings -o lv_attr "$vg/$n" | tr -d ' ' | cut -c 1)" "$([ $kind = thin ] && echo V || echo -)" "$what: and it is one"
+			marked one
+			copies -B lvm
+			succeeds "$what: a copy that shares" lxc-copy -n "$n" -N "$n-s" -s
+			runs_once "$n-s" one
+			case $kind in
+			classic)
+				fails 1 "$what: the original" lxc-destroy -n "$n"
+				like "$err" "$n-s" "$what: is kept, and who stands on it is named"
+				runs_once "$n" one
+				succeeds "$what: the copy goes" lxc-destroy -n "$n-s"
+				;;
+			thin)
+				succeeds "$what: the original goes first" lxc-destroy -n "$n"
+				runs_once "$n-s" one
+				succeeds "$what: and comes back" lxc-copy -n "$n-s" -N "$n" -R
+				;;
+			esac
+			snapshots "$([ $kind = thin ] || echo none)"
+			grows 128 one
+			succeeds "$what: ephemeral" lxc-copy -n "$n" -e -N "$n-e"
+			is "$(inside "$n-e" 'cat /root/mark')" one "$what: it has the data"
+			succeeds "$what: it stops" lxc-stop -n "$n-e" -k
+			eventually 10 test ! -e "$lxcpath/$n-e"
+			ok "$what: and is gone" test ! -e "$lxcpath/$n-e"
+			succeeds "$what: destroy" lxc-destroy -n "$n"
+			is "$(volumes)" "pool " "$what: nothing is left"
+		done
+	done
+	fails 1 "a volume group that is not there" lxc-create -n "$n" -t busybox -B lvm --vgname "$vg-none"
+	like "$err" "$vg-none" "is named"
+	ok "and nothing is left" test ! -e "$lxcpath/$n"
+	lvcreate -q -y -L 16M -n precious "$vg" >/dev/null 2>&1
+	fails 1 "a volume that is there already" lxc-create -n "$n" -t busybox -B lvm --vgname "$vg" --lvname precious
+	ok "is left alone" test -e "/dev/$vg/precious"
+	ok "and nothing is made" test ! -e "$lxcpath/$n"
+	cleanup_lvm
+	trap - EXIT
+	ok "the volume group goes" test ! -e "/dev/$vg"
+fi
+
+# ---- images on loop devices
+grown() {
+	what="loop, $1"
+	succeeds "$what: create" lxc-create -n "$n" -t busybox -B loop -f "$scratch/plain.conf" --fssize "$2M" --fstype "$1"
+	marked one
+	copies -B loop
+	snapshots
+	grows $(($2 + 100)) one
+	succeeds "$what: destroy" lxc-destroy -n "$n"
+	ok "$what: nothing is left" test ! -e "$lxcpath/$n"
+}
+if ! [ -w /dev/loop-control ]; then
+	skip "images" "needs loop devices"
+else
+	mount -t tmpfs -o mode=0711,size=3G tmpfs "$lxcpath"
+	chmod 0755 "$lxcpath"
+	for fs in ext4:96 xfs:320 btrfs:256; do
+		if ! command -v "mkfs.${fs%:*}" >/dev/null; then
+			skip "loop, ${fs%:*}" "needs mkfs.${fs%:*}"
+		elif [ "${fs%:*}" = ext4 ] && ! setpriv --inh-caps +sys_resource true 2>/dev/null; then
+			skip "loop, ext4" "needs CAP_SYS_RESOURCE, to grow ext4 in use"
+		else
+			grown "${fs%:*}" "${fs#*:}"
+		fi
+	done
+	umount "$lxcpath"
+fi
+
+# ---- images of virtual machines
+attached() { cat /sys/block/nbd*/pid 2>/dev/null | wc -l; }
+if ! [ -e /sys/block/nbd0 ]; then
+	skip "nbd" "needs the kernel's network block devices"
+elif ! command -v qemu-nbd >/dev/null || ! command -v qemu-img >/dev/null; then
+	skip "nbd" "needs qemu-utils"
+else
+	lxc-create -n "$n-b" -t busybox -f "$scratch/plain.conf" >/dev/null 2>&1
+	echo one >"$lxcpath/$n-b/rootfs/root/mark"
+	truncate -s 64M /tmp/whole.img
+	mkfs.ext4 -q -d "$lxcpath/$n-b/rootfs" /tmp/whole.img
+	truncate -s 66M /tmp/disk.img
+	# A table with one partition: from sector 2048 on, 131072 sectors.
+	printf '\000\000\000\000\203\000\000\000\000\010\000\000\000\000\002\000' |
+		dd of=/tmp/disk.img bs=1 seek=446 conv=notrunc 2>/dev/null
+	printf '\125\252' | dd of=/tmp/disk.img bs=1 seek=510 conv=notrunc 2>/dev/null
+	dd if=/tmp/whole.img of=/tmp/disk.img bs=1M seek=1 conv=notrunc 2>/dev/null
+	for image in whole: disk::1; do
+		file=/tmp/${image%%:*}.qcow2
+		what="nbd, ${image%%:*}"
+		qemu-img convert -O qcow2 "/tmp/${image%%:*}.img" "$file"
+		mkdir "$lxcpath/$n"
+		cp "$lxcpath/$n-b/config" "$lxcpath/$n/config"
+		sed -i "s|^lxc.rootfs.path.*|lxc.rootfs.path = nbd:$file${image#*:}|; s|$n-b|$n|" "$lxcpath/$n/config"
+		runs_once "$n" one
+		succeeds "$what: start" lxc-start -n "$n"
+		is "$(attached)" 1 "$what: the image is attached"
+		inside "$n" 'echo two >/root/mark'
+		succeeds "$what: stop" lxc-stop -n "$n" -k
+		eventually 5 sh -c '[ "$(cat /sys/block/nbd*/pid 2>/dev/null | wc -l)" = 0 ]'
+		is "$(attached)" 0 "$what: and no more"
+		runs_once "$n" two
+		succeeds "$what: a copy into a directory" lxc-copy -n "$n" -N "$n-d" -B dir
+		is "$(attached)" 0 "$what: leaves it unattached"
+		runs_once "$n-d" two
+		succeeds "$what: it goes" lxc-destroy -n "$n-d"
+		succeeds "$what: destroy" lxc-destroy -n "$n"
+		ok "$what: the image, which was made by others, stays" test -s "$file"
+	done
+	succeeds "the base goes" lxc-destroy -n "$n-b"
+fi
+finish

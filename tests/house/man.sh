@@ -82,6 +82,23 @@ for tool in attach autostart cgroup checkconfig checkpoint config console create
 	check_tool "lxc-$tool"
 done
 
+# Every program that is installed has a page, or is named as one of the helpers in lxc(7).
+installed() {
+	# shellcheck disable=SC2016 # for make
+	${MAKE:-make} -s -C "$top_builddir" --no-print-directory --eval \
+		'print-installed: ; @echo $(bin_PROGRAMS) $(bin_SCRIPTS) $(sbin_PROGRAMS) $(lxclibexec_PROGRAMS) $(lxclibexec_SCRIPTS)' \
+		print-installed 2>/dev/null | tr ' ' '\n' | sed 's,.*/,,' | sort -u
+}
+# named PROGRAM: in the NAME of a page.
+named() {
+	sed -n '/^# NAME/,/^# [^N]/p' "$top_srcdir"/tools/*.[18].scd | grep -wq -e "$1" && return 0
+	sed -n '/^# OTHER PROGRAMS/,/^# [^O]/p' "$top_srcdir/tools/lxc.7.scd" | grep -q "^\*$1\*"
+}
+installed >"$scratch/installed"
+ok "programs are installed" grep -qx init.lxc "$scratch/installed"
+is "$(while read -r program; do named "$program" || echo "$program"; done <"$scratch/installed")" "" \
+	"each of them has a page, or is named in lxc(7)"
+
 # Examples: options and their values are accepted, as far as that shows without containers (--help is looked at last).
 examples() {
 	sed -n '/^# EXAMPLES/,/^# [^E]/p' "$1" | sed -n '/^```/,/^```/p' | grep -E '^lxc-' | grep -vE '^lxc-(config|checkconfig|update-config|usernsexec)|bind=' |
@@ -100,9 +117,11 @@ done
 
 # man -k finds what lexgrog understands.
 if [ -f "$top_builddir/tools/lxc.7" ] && command -v lexgrog >/dev/null; then
-	for page in "$top_builddir"/tools/*.[157]; do
+	for page in "$top_builddir"/tools/*.[13578]; do
 		run lexgrog "$page"
-		like "$out" ': "lxc.* - .+"$' "man -k lxc finds $(basename "$page")"
+		like "$out" ': "[a-z.-]*lxc.* - .+"$' "man -k lxc finds $(basename "$page")"
+		name=$(basename "$page")
+		like "$out" ": \"${name%.*} - .+\"\$" "... by its name"
 	done
 else
 	skip "man -k lxc finds the pages" "needs lexgrog: man-db is not installed, or the pages are not built"
@@ -110,19 +129,28 @@ fi
 
 # Pages that are referred to and do not exist.
 dangling() {
-	grep -ho '\*lxc[a-z.-]*\*([157])' "$top_srcdir"/tools/*.scd | sort -u | tr -d '*)' | tr '(' ' ' |
+	grep -ho '\*[a-z.-]*lxc[a-z.-]*\*([1-8])' "$top_srcdir"/tools/*.scd | sort -u | tr -d '*)' | tr '(' ' ' |
 		while read -r page section; do
 			[ -f "$top_srcdir/tools/$page.$section.scd" ] || echo "$page($section)"
 		done
 }
 is "$(dangling)" "" "the pages refer to pages that exist"
+# Nor does anything else, and a function is no page.
+units() {
+	sed -n 's/^Documentation=//p' "$top_srcdir"/config/systemd/*.in | tr ' ' '\n' | sed -n 's/^man:\(.*\)(\([1-8]\))$/\1.\2/p' |
+		while read -r page; do
+			[ -f "$top_srcdir/tools/$page.scd" ] || echo "$page"
+		done
+}
+is "$(units)" "" "the units of systemd refer to pages that exist"
+is "$(grep -ho '\*lxc[a-z]*\\_[a-z\\_]*\*([1-8])' "$top_srcdir"/tools/*.scd)" "" "no page refers to a page of a function"
 
 if [ ! -f "$top_builddir/tools/lxc.7" ]; then
 	skip "the manual pages are well-formed" "needs man: built with --disable-man"
 elif ! command -v mandoc >/dev/null; then
 	skip "the manual pages are well-formed" "needs mandoc: it is not installed"
 else
-	for page in "$top_builddir"/tools/*.[157]; do
+	for page in "$top_builddir"/tools/*.[13578]; do
 		is "$(page_faults "$page")" "" "$(basename "$page") is well-formed"
 	done
 fi

@@ -148,6 +148,20 @@ for i in 1 2 3 4 5 6; do
 done
 is "$(veths)" 5 "six callers at once get what is granted"
 
+# ---- as the pages have it
+
+example() {
+	awk '/^# /{inside = /^# EXAMPLES$/} /^```/{block = !block; next} inside && block' "$top_srcdir/tools/$1.scd" |
+		sed "s,/usr/libexec/lxc/,$TIFFIN_INST/libexec/lxc/,g; s/ box / $n /g"
+}
+usernet "$(example lxc-usernet.5)"
+example lxc-user-nic.1 >"$scratch/examples"
+is "$(wc -l <"$scratch/examples")" 2 "lxc-user-nic(1) has two examples"
+succeeds "the administrator's example" sh -c "$(sed -n 1p "$scratch/examples")"
+succeeds "the user's example, as lxc-usernet(5) allows" as alice sh -c "$(sed -n 2p "$scratch/examples")"
+like "$out" '^eth1:[0-9]+:veth[A-Za-z0-9_]+:[0-9]+$' "makes a device"
+is "$(veths)" 6 "which is on the bridge"
+
 usernet ""
 fails 1 "without a grant it does not start again" as alice lxc-start -n "$n-x" -f "/home/alice/.local/share/lxc/$n/config"
 like "$err" "user alice may make no more veth devices on lxcbr0" "... which is said"

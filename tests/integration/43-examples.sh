@@ -142,7 +142,7 @@ fake_host() {
 here() {
 	printf '%s\n' "$1" | sed -E "s/ -([nN]) ([a-z0-9-]+)/ -\\1 \\2-$tag/g; s,/var/lib/lxc/web1/,@/web1-$tag/,g
 		s,/var/lib/lxc,@,g; s,@,$lxcpath,g; s,/etc/lxc/,$TIFFIN_INST/etc/lxc/,g; s,/backup/,/run/backup/,g; s,/dev/ttyUSB0,/dev/full,g
-		s,/usr/share/lxc/,$TIFFIN_INST/share/lxc/,g"
+		s,/usr/share/lxc/,$TIFFIN_INST/share/lxc/,g; s,/usr/libexec/lxc/,$TIFFIN_INST/libexec/lxc/,g"
 }
 
 containers() {
@@ -231,6 +231,7 @@ block() {
 }
 
 for page in "$top_srcdir"/tools/lxc-*.1.scd; do
+	[ "$(basename "$page")" != lxc-user-nic.1.scd ] || continue	# for users: the test of that program has them
 	block "$page" >"$scratch/examples"
 	ok "$(basename "$page") has examples" test -s "$scratch/examples"
 	while read -r line <&3; do
@@ -252,6 +253,65 @@ while IFS=' =' read -r key value; do
 	is "$(lxc-config "$key")" "$value" "$key = $value is read"
 done <"$scratch/config"
 rm "$TIFFIN_INST/etc/lxc/lxc.conf"
+world lxc-start
+echo "lxc.seccomp.profile = /run/cwd/policy" >>"$web1/config"
+block "$top_srcdir/tools/lxc.seccomp.5.scd" >/run/cwd/policy
+ok "lxc.seccomp.5.scd has an example" test -s /run/cwd/policy
+succeeds "a container of the policy of lxc.seccomp(5) starts" lxc-start -n "web1-$tag"
+is "$err" "" "and nothing in it is in vain"
+succeeds "and ends" lxc-stop -k -n "web1-$tag"
+
+# Programs that are no tools.
+block "$top_srcdir/tools/init.lxc.8.scd" >"$scratch/examples"
+ok "init.lxc.8.scd has an example" test -s "$scratch/examples"
+while read -r line; do
+	succeeds "$line" sh -c "$line"
+	is "$out" started "and its command has run"
+done <"$scratch/examples"
+mkdir -p /run/lock	# /var/lock leads there
+world lxc-start
+echo "lxc.start.auto = 1" >>"$web1/config"
+block "$top_srcdir/tools/lxc-containers.8.scd" >"$scratch/examples"
+ok "lxc-containers.8.scd has examples" test -s "$scratch/examples"
+while read -r line <&3; do
+	succeeds "$line" sh -c "$(here "$line")" 3<&-
+	case $line in
+	*start) is "$(lxc-info -sH -n "web1-$tag")" RUNNING "and it is RUNNING" ;;
+	*stop) is "$(lxc-info -sH -n "web1-$tag")" STOPPED "and it is STOPPED" ;;
+	esac
+done 3<"$scratch/examples"
+
+# The bridge, with the settings that the page has as an example.
+if ! command -v dnsmasq >/dev/null || ! nft list tables >/dev/null 2>&1; then
+	skip "the examples of lxc-net(8)" "needs dnsmasq and nft: one is not installed, or the kernel refuses it"
+else
+	clear
+	mount -t tmpfs -o mode=0755 tmpfs "$TIFFIN_INST/etc/default"
+	block "$top_srcdir/tools/lxc-net.8.scd" | grep '^LXC_' >"$TIFFIN_INST/etc/default/lxc-net"
+	block "$top_srcdir/tools/lxc-net.8.scd" | grep '/lxc-net ' >"$scratch/examples"
+	ok "lxc-net.8.scd has examples" test -s "$TIFFIN_INST/etc/default/lxc-net" -a -s "$scratch/examples"
+	while read -r line <&3; do
+		succeeds "$line" sh -c "$(here "$line")" 3<&-
+		case $line in
+		*status) like "$out" 'bridge lxcbr0 has 192\.168\.77\.1/24, dnsmasq runs' "and says what there is" ;;
+		esac
+	done 3<"$scratch/examples"
+	ok "and it is gone" sh -c '! ip link show lxcbr0'
+	umount "$TIFFIN_INST/etc/default"
+	ip link add lxcbr0 type bridge
+	ip link set lxcbr0 up
+fi
+
+# The pages are where man looks for them.
+if [ -f "$top_builddir/tools/lxc.7" ]; then
+	for page in "$top_srcdir"/tools/*.[1-8].scd; do
+		page=$(basename "$page" .scd)
+		[ -s "$TIFFIN_INST/share/man/man${page##*.}/$page" ] || echo "$page"
+	done >"$scratch/uninstalled"
+	is "$(cat "$scratch/uninstalled")" "" "every page is installed in the directory of its section"
+else
+	skip "every page is installed in the directory of its section" "needs man: built with --disable-man"
+fi
 
 clear
 umount "$TIFFIN_INST/etc/lxc" "$TIFFIN_INST/var/cache" /srv /usr/src

@@ -135,7 +135,9 @@ dangling() {
 		done
 }
 is "$(dangling)" "" "the pages refer to pages that exist"
-# Nor does anything else, and a function is no page.
+# scdoc takes a dot away.
+is "$(grep -n "^$(printf '\t')*\." "$top_srcdir"/tools/*.scd)" "" "no line of a page begins with a dot"
+# Units of systemd refer to pages too, and a function has none.
 units() {
 	sed -n 's/^Documentation=//p' "$top_srcdir"/config/systemd/*.in | tr ' ' '\n' | sed -n 's/^man:\(.*\)(\([1-8]\))$/\1.\2/p' |
 		while read -r page; do

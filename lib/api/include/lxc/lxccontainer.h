@@ -133,7 +133,8 @@ struct lxc_container {
 	/* The addresses inside, as text. interface NULL: all but lo. family: "inet", "inet6" or NULL.
 	 * scope: the IPv6 scope id. Freed like get_interfaces' result. */
 	char **(*get_ips)(struct lxc_container *c, const char *interface, const char *family, int scope);
-	/* A file of the container's cgroup ("memory.max"); result as get_config_item. */
+	/* A file of the container's cgroup ("memory.max"). retv NULL: its length; else how many bytes, at most inlen, are
+	 * stored in retv, with a NUL behind them where there is room. -1 on failure. */
 	int (*get_cgroup_item)(struct lxc_container *c, const char *subsys, char *retv, int inlen);
 	bool (*set_cgroup_item)(struct lxc_container *c, const char *subsys, const char *value);
 	/* The directory of all containers; belongs to the handle. */

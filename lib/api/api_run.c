@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,6 +29,8 @@
 #include "vtable.h"
 
 #define EXPLAIN_MAX (4U << 20)
+/* What a monitor has open on a hybrid hierarchy is some 50; clients and what they pass come on top. */
+#define FILES_MIN 128UL
 /* A container that does not run has no monitor that could tell when it does: it is asked for this often. */
 #define NOT_RUNNING_POLL_MS 100
 /* How long a shutdown that nobody waits for is still what is wanted. */
@@ -86,6 +89,16 @@ static char *absolute(const char *path)
 	return getcwd(cwd, sizeof(cwd)) ? path_join(cwd, path) : NULL;
 }
 
+/* A monitor that has no descriptor left for a client could not be told to stop. */
+static int check_limits(struct call *k)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= FILES_MIN)
+		return 0;
+	return err_files_limit(&k->e, (unsigned long)limit.rlim_cur, FILES_MIN);
+}
+
 static int start_prepare(struct call *k, int useinit, char *const argv[], struct start *s)
 {
 	int r = call_need_conf(k, &s->conf);
@@ -97,6 +110,8 @@ static int start_prepare(struct call *k, int useinit, char *const argv[], struct
 		r = hold(k, s);
 	if (r == 0)
 		r = partial_check(k->dir, k->name, k->lxcpath, &k->e);
+	if (r == 0)
+		r = check_limits(k);
 	if (r < 0)
 		return r;
 	if (argv && !argv[0])

@@ -85,6 +85,27 @@ static attr_printf(1, 0) char *format(const char *fmt, va_list ap)
 	return vasprintf(&s, fmt, ap) < 0 ? NULL : s;
 }
 
+/* What helps whatever it was that the kernel refused. */
+static const char *remedy_of(int num)
+{
+	switch (num) {
+	case EMFILE:
+		return "raise the limit of open files: ulimit -n 1024";
+	case ENFILE:
+		return "raise the number of files that the system opens: sysctl -w fs.file-max=1000000";
+	case ENOSPC:
+		return "free some room: df -h and df -i show which file system is full";
+	case EDQUOT:
+		return "free some room, or have the quota raised";
+	case EROFS:
+		return "the file system can only be read: mount -o remount,rw changes that, dmesg may say why it is so";
+	case EIO:
+		return "see what the kernel says of it: dmesg | tail";
+	default:
+		return "";
+	}
+}
+
 int err_set(struct err **e, int num, const char *id, const char *fmt, ...)
 {
 	auto_free char *what = NULL;
@@ -101,7 +122,7 @@ int err_set(struct err **e, int num, const char *id, const char *fmt, ...)
 	for (size_t i = 0; id && id[i] && i < sizeof(kebab) - 1; i++)
 		kebab[i] = id[i] == '_' ? '-' : id[i];
 	err_free(*e);
-	const char *s[N_STR] = { kebab, what ? what : "", "", "", "", "" };
+	const char *s[N_STR] = { kebab, what ? what : "", "", !id || num == EMFILE ? remedy_of(num) : "", "", "" };
 
 	*e = what ? link_new(num, s) : (struct err *)&oom_link;
 	return result(num);
@@ -164,7 +185,8 @@ int err_hint(struct err **e, int r, const char *fmt, ...)
 	auto_free char *hint = NULL;
 	va_list ap;
 
-	if (!e || !*e)
+	/* Whatever could not be opened, something else is the remedy. */
+	if (!e || !*e || ((*e)->num == EMFILE && *(*e)->hint))
 		return r;
 	va_start(ap, fmt);
 	hint = format(fmt, ap);

@@ -288,6 +288,11 @@ int socket_recv(int fd, void *p, size_t n, int *fds, size_t max_fds, size_t *ret
 			drop_fds(&t);
 			return got < 0 ? (int)got : -ECONNRESET;
 		}
+		/* The kernel leaves out what this process may not open any more. */
+		if (max_fds && (flags & MSG_CTRUNC) && t.n < max_fds) {
+			drop_fds(&t);
+			return -EMFILE;
+		}
 		to += got;
 		n -= (size_t)got;
 	}

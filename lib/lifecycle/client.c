@@ -255,9 +255,11 @@ int client_stop(const struct target *t, struct err **e)
 	/* Then who takes over is asked. */
 	for (int tries = 0; tries < STOP_TRIES; tries++) {
 		r = stop_once(t, e);
-		if (r < 0 || !client_monitor_was_killed(t))
+		if (r < 0 || (!client_monitor_was_killed(t) && !client_is_turned_away(t)))
 			return r;
 	}
+	if (client_is_turned_away(t))
+		return err_monitor_crowded(e, t->name);
 	return err_monitor_silent(e, t->name, CLIENT_TIMEOUT_MS / 1000);
 }
 

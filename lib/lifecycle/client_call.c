@@ -212,20 +212,31 @@ int client_exchange(const struct target *t, int cmd, uintptr_t value, const void
 	return exchange(t, cmd, value, data, n, ret, &dialled, e);
 }
 
+#define HUNG_UP_TRIES 10
+#define HUNG_UP_US 50000
+
 /* One request and its reply. *ret is the caller's to release on success. */
 int client_call(const struct target *t, int cmd, uintptr_t value, const void *data, size_t n, struct call_reply *ret,
 		struct err **e)
 {
-	auto_err struct err *first = NULL;
+	struct err *mine = NULL;
 	bool dialled;
-	int r = exchange(t, cmd, value, data, n, ret, &dialled, &first);
+	int r = exchange(t, cmd, value, data, n, ret, &dialled, &mine);
 
-	/* The monitor hung up in the middle: it has ended, or was killed and another can take over.
-	 * Who asks again learns which. */
-	if (r == -ECONNREFUSED && dialled)
-		r = exchange(t, cmd, value, data, n, ret, &dialled, e);
-	else if (r < 0 && e)
-		*e = take_ptr(first);
+	/* The monitor hung up in the middle: it has ended, or was killed and another can take over, or has no room. Who
+	 * asks again learns which. */
+	for (int tries = 0; r == -ECONNREFUSED && dialled && tries < HUNG_UP_TRIES; tries++) {
+		if (tries && !client_is_turned_away(t))
+			break;
+		if (tries)
+			(void)usleep(HUNG_UP_US);
+		err_free(take_ptr(mine));
+		r = exchange(t, cmd, value, data, n, ret, &dialled, &mine);
+	}
+	if (r == -ECONNREFUSED && dialled && client_is_turned_away(t))
+		r = err_monitor_crowded(&mine, t->name);
+	if (r < 0)
+		err_move(e, mine);
 	if (r < 0)
 		return r;
 	fd_close(r);

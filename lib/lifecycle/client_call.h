@@ -44,6 +44,8 @@ bool client_recorded_monitor(const char *lxcpath, const char *name, pid_t *ret);
 void client_await_dying(const struct instance_state *s);
 /* A monitor writes down that the container has stopped before it hangs up, unless it was killed. */
 bool client_monitor_was_killed(const struct target *t);
+/* A monitor that hung up, lives and has not recorded the end of its container: it has no room for another client. */
+bool client_is_turned_away(const struct target *t);
 /* The init that a state file names, as a pidfd of that very process; -ESRCH: it has ended, or is not yet. */
 int client_open_recorded_init(const struct instance_state *s);
 

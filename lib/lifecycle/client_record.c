@@ -142,6 +142,18 @@ bool client_monitor_was_killed(const struct target *t)
 	return killed;
 }
 
+bool client_is_turned_away(const struct target *t)
+{
+	struct instance_state s = { 0 };
+	bool is;
+
+	if (!client_read_record(t->lxcpath, t->name, &s))
+		return false;
+	is = s.state != STATE_STOPPED && instance_alive(s.monitor_pid, s.monitor_start);
+	instance_state_done(&s);
+	return is;
+}
+
 /* The init that a state file names, as a pidfd of that very process; -ESRCH: it has ended, or is not yet. */
 int client_open_recorded_init(const struct instance_state *s)
 {

@@ -109,8 +109,12 @@ int client_config_item(const struct target *t, const char *key, char **ret, stru
 }
 
 /* The chain of a call that took too long, or mine. */
-static int tell_freeze(int rc, bool frozen, struct err **e, struct err *mine)
+static int tell_freeze(const struct target *t, int rc, bool frozen, struct err **e, struct err *mine)
 {
+	if (rc == -EOPNOTSUPP && !*err_id(mine)) {
+		err_free(mine);
+		return err_freeze_impossible(e, t->name, t->lxcpath);
+	}
 	if (rc == -ETIMEDOUT && !err_is(mine, "monitor-silent")) {
 		err_free(mine);
 		return err_freeze_timeout(e, frozen ? "frozen" : "thawed");
@@ -132,7 +136,7 @@ int client_freeze(const struct target *t, bool frozen, struct err **e)
 	if (is_foreign(t, rc, &mine))
 		return foreign_freeze(t, frozen, e);
 	if (rc < 0)
-		return tell_freeze(rc, frozen, e, mine);
+		return tell_freeze(t, rc, frozen, e, mine);
 	call_reply_done(&r);
 	return 0;
 }
@@ -176,7 +180,7 @@ int client_hold_frozen(const struct target *t, struct freeze_hold *ret, struct e
 	if (rc == 0)
 		return 0;
 	if (rc != -ENOSYS)
-		return tell_freeze(rc, true, e, mine);
+		return tell_freeze(t, rc, true, e, mine);
 	/* A monitor that has no such thing: of LXC, or one that was started before. */
 	err_free(mine);
 	rc = client_freeze(t, true, e);

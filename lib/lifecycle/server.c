@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -16,6 +17,8 @@
 #include "kernel/socket.h"
 
 #define CLIENTS_MAX 64
+#define CLIENTS_MIN 4
+#define SPARE_FDS 24	/* for what clients ask for */
 #define REQUEST_LIMIT_MS 10000
 
 struct client {
@@ -43,7 +46,7 @@ struct server {
 	struct monitor *monitor;
 	struct source *source;
 	struct client *clients;
-	unsigned n;
+	size_t n, max;
 };
 
 static void close_out_fds(struct client *c)
@@ -346,6 +349,7 @@ static int on_limit(struct loop *l, struct source *src, uint32_t events, void *a
 	return 0;
 }
 
+/* 0, or a negative errno with fd closed. */
 static int client_add(struct server *s, int fd)
 {
 	struct client *c = calloc(1, sizeof(*c));
@@ -354,7 +358,7 @@ static int client_add(struct server *s, int fd)
 
 	if (!c) {
 		fd_close(fd);
-		return 0;
+		return -ENOMEM;
 	}
 	c->server = s;
 	c->in_fd = -EBADF;
@@ -365,7 +369,7 @@ static int client_add(struct server *s, int fd)
 	if (r < 0) {
 		fd_close(fd);
 		free(c);
-		return 0;
+		return r;
 	}
 	c->next = s->clients;
 	s->clients = c;
@@ -373,19 +377,36 @@ static int client_add(struct server *s, int fd)
 	r = loop_add_timer(s->loop, REQUEST_LIMIT_MS, on_limit, c, &c->timer, &e);
 	if (r < 0)
 		client_free(c);
-	return 0;
+	return r;
 }
 
-/* Makes room by dropping the oldest unauthorised or unfinished connection. */
-static void make_room(struct server *s)
+/* Whom this container is no business of: nobody keeps its owner out by being many. */
+static bool is_stranger(const struct client *c)
+{
+	return c->creds.uid != 0 && c->creds.uid != geteuid();
+}
+
+/* Makes room by dropping the oldest connection that has asked for nothing yet, a stranger's if there is one. */
+static bool make_room(struct server *s)
 {
 	struct client *victim = NULL;
 
 	for (struct client *c = s->clients; c; c = c->next)
-		if (!c->held && !c->answered)
+		if (!c->held && !c->answered && (!victim || is_stranger(c) || !is_stranger(victim)))
 			victim = c;
 	if (victim)
 		client_free(victim);
+	return victim;
+}
+
+/* What may be open is used up by clients that say nothing. */
+static int accept_one(struct server *s, int listen_fd)
+{
+	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	while (fd < 0 && errno == EMFILE && make_room(s))
+		fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	return fd;
 }
 
 static int on_listen(struct loop *l, struct source *src, uint32_t events, void *arg)
@@ -394,18 +415,32 @@ static int on_listen(struct loop *l, struct source *src, uint32_t events, void *
 
 	/* A bounded number per turn, so that a flood does not starve the rest of the loop. */
 	for (int i = 0; i < 16; i++) {
-		int fd = accept4(source_fd(src), NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		int fd = accept_one(s, source_fd(src));
 
 		if (fd < 0)
 			break;
-		if (s->n >= CLIENTS_MAX)
-			make_room(s);
-		if (s->n >= CLIENTS_MAX)
+		if (s->n >= s->max)
+			(void)make_room(s);
+		if (s->n >= s->max)
 			fd_close(fd);
 		else
 			(void)client_add(s, fd);
 	}
 	return 0;
+}
+
+/* As many as there are descriptors for: each has one for itself and one for its time limit. */
+static size_t room_for_clients(int listen_fd)
+{
+	int lowest = fcntl(listen_fd, F_DUPFD_CLOEXEC, 0);
+	struct rlimit limit;
+	rlim_t used = (rlim_t)MAX(lowest, 0) + SPARE_FDS;
+
+	if (lowest >= 0)
+		fd_close(lowest);
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= used + CLIENTS_MAX * 2)
+		return CLIENTS_MAX;
+	return limit.rlim_cur <= used + CLIENTS_MIN * 2 ? CLIENTS_MIN : (size_t)(limit.rlim_cur - used) / 2;
 }
 
 int server_new(struct loop *l, int listen_fd, struct monitor *m, struct server **ret, struct err **e)
@@ -417,6 +452,7 @@ int server_new(struct loop *l, int listen_fd, struct monitor *m, struct server *
 		return err_no_memory(e);
 	s->loop = l;
 	s->monitor = m;
+	s->max = room_for_clients(listen_fd);
 	if (fcntl(listen_fd, F_SETFL, O_NONBLOCK | O_RDWR) < 0) {
 		free(s);
 		return err_set(e, errno, NULL, "cannot use the command socket");

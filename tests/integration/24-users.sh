@@ -257,6 +257,51 @@ done
 gained "temporary directories"
 is "$(find "$bob_dir" -mindepth 1)" "" "... nor anything else"
 
+# ---- many connections keep nobody out of his own container
+cat >"$scratch/flood" <<'END'
+import os, socket, sys, time
+address = "\0" + sys.argv[1]
+for i in range(2):
+    os.fork()
+end = time.time() + 25
+while time.time() < end:
+    held = []
+    for i in range(150):
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        s.setblocking(False)
+        try:
+            s.connect(address)
+        except OSError:
+            s.close()
+            break
+        held.append(s)
+    for s in held:
+        s.close()
+END
+chmod 0644 "$scratch/flood"
+succeeds "alice's runs" as alice lxc-start -n "$n"
+address=$(sed -n "s|.* @\(.*/$n/command\)\$|\1|p" /proc/net/unix | head -n 1)
+ok "its command socket is found" test -n "$address"
+as bob python3 "$scratch/flood" "$address" &
+flood=$!
+sleep 1
+bad=''
+for i in 1 2 3 4 5 6; do
+	for what in "lxc-attach -n $n -- true" "lxc-info -n $n -p" "lxc-info -n $n -c lxc.uts.name" "lxc-ls -f"; do
+		run as alice timeout 30 sh -c "$what"
+		[ "$status" -eq 0 ] || bad="$bad $i: $what: $err;"
+	done
+done
+ok "bob's flood has not ended" kill -0 "$flood"
+is "$bad" "" "while bob floods its command socket alice's commands work"
+if ! as alice lxc-freeze -n "$n" 2>"$scratch/freeze.err"; then
+	like "$(cat "$scratch/freeze.err")" "has no cgroup that can be frozen
+.*--explain" "what cannot be frozen says why"
+fi
+succeeds "it is stopped" as alice timeout 60 lxc-stop -k -n "$n"
+is "$(as alice lxc-info -sHn "$n")" STOPPED "and has"
+wait "$flood"
+
 succeeds "alice's is destroyed" as alice lxc-destroy -n "$n"
 succeeds "bob's, too" as bob lxc-destroy -n "$n"
 rm -rf "$scratch/open"

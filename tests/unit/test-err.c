@@ -33,6 +33,19 @@ static void number_zero_is_eio_and_adds_no_words(void **state)
 	assert_int_equal(e->num, EPERM);
 }
 
+static void what_always_helps_is_said(void **state)
+{
+	auto_err struct err *e = NULL;
+
+	(void)err_set(&e, EMFILE, NULL, "cannot open %s", "/x");
+	assert_err_has(e, "ulimit -n");
+	/* Also where something else would be the remedy otherwise. */
+	(void)err_config_unreadable(&e, EMFILE, "/x", "Too many open files");
+	assert_err_has(e, "ulimit -n");
+	(void)err_config_unreadable(&e, EACCES, "/x", "Permission denied");
+	assert_err_has(e, "ls -l /x");
+}
+
 static void nobody_who_asks_gets_only_the_number(void **state)
 {
 	assert_int_equal(err_set(NULL, EPERM, NULL, "x"), -EPERM);
@@ -363,6 +376,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(set_gives_fact_and_number),
 	cmocka_unit_test(number_zero_is_eio_and_adds_no_words),
 	cmocka_unit_test(nobody_who_asks_gets_only_the_number),
+	cmocka_unit_test(what_always_helps_is_said),
 	cmocka_unit_test(a_second_set_replaces_the_first),
 	cmocka_unit_test(wrapping_keeps_the_root),
 	cmocka_unit_test(wrapping_success_does_nothing),

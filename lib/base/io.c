@@ -149,13 +149,57 @@ static int move_into_place(int dirfd, const char *tmp, const char *name, bool du
 	return renameat(dirfd, tmp, dirfd, name) < 0 ? -errno : 0;
 }
 
+static int fill(int fd, const void *p, size_t n, mode_t mode, bool durable)
+{
+	int r = io_write_all(fd, p, n);
+
+	return r == 0 && (fchmod(fd, mode) < 0 || (durable && fsync(fd) < 0)) ? -errno : r;
+}
+
+/* The file has no name before it is whole, and then for a moment one that the next writer takes away: who is killed
+ * leaves nothing that stays. -EOPNOTSUPP: the file system, or a missing /proc, does not allow it. */
+static int replace_unnamed(int dirfd, const char *name, const void *p, size_t n, mode_t mode)
+{
+	auto_close int fd = openat(dirfd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	auto_free char *tmp = NULL;
+	char self[32];
+	int r;
+
+	if (fd < 0)
+		return -EOPNOTSUPP;
+	r = fill(fd, p, n, mode, true);
+	if (r < 0)
+		return r;
+	if (asprintf(&tmp, "%s.tmp", name) < 0) {
+		tmp = NULL;
+		return -ENOMEM;
+	}
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	for (int tries = 0; (r = linkat(AT_FDCWD, self, dirfd, tmp, AT_SYMLINK_FOLLOW)) < 0 && errno == EEXIST && tries < 10; tries++)
+		(void)unlinkat(dirfd, tmp, 0);
+	if (r < 0)
+		return errno == ENOENT || errno == EXDEV || errno == EEXIST ? -EOPNOTSUPP : -errno;
+	/* Gone: another writer has put our file into place along with his. */
+	if (renameat(dirfd, tmp, dirfd, name) < 0 && errno != ENOENT) {
+		r = -errno;
+		(void)unlinkat(dirfd, tmp, 0);
+	}
+	return r;
+}
+
 static int replace(int dirfd, const char *name, const void *p, size_t n, mode_t mode, bool durable, struct err **e)
 {
 	auto_free char *tmp = NULL;
 	auto_close int fd = -EBADF;
 	uint64_t salt = 0;
-	int r;
+	int r = durable ? replace_unnamed(dirfd, name, p, n, mode) : -EOPNOTSUPP;
 
+	if (r != -EOPNOTSUPP) {
+		if (r < 0)
+			return err_set(e, -r, NULL, "cannot write %s", name);
+		(void)fsync(dirfd);
+		return 0;
+	}
 	if (getrandom(&salt, sizeof(salt), GRND_NONBLOCK) < 0)
 		salt = (uint64_t)getpid();
 	if (asprintf(&tmp, "%s.tmp-%08llx", name, (unsigned long long)(salt & 0xffffffffU)) < 0)
@@ -163,9 +207,7 @@ static int replace(int dirfd, const char *name, const void *p, size_t n, mode_t 
 	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_set(e, errno, NULL, "cannot create %s", tmp);
-	r = io_write_all(fd, p, n);
-	if (r == 0 && (fchmod(fd, mode) < 0 || (durable && fsync(fd) < 0)))
-		r = -errno;
+	r = fill(fd, p, n, mode, durable);
 	if (r == 0)
 		r = move_into_place(dirfd, tmp, name, durable);
 	if (r < 0) {

@@ -57,7 +57,8 @@ sweep() {
 			[ "$status" -ne 200 ] || break
 			runs=$((runs + 1))
 			judge || note "$what, $call $fault $nth"
-			[ "$(picture "$n")" = "$before" ] || note "$what, $call $fault $nth: something else changed"
+			[ "$(picture "$n")" = "$before" ] ||
+				note "$what, $call $fault $nth: something else changed: $(picture "$n" | sed 's/^/> /' | grep -vF "$(printf '%s\n' "$before" | sed 's/^/> /')")"
 			clean || note "$what, $call $fault $nth: what is left cannot be removed"
 		done
 		clean
@@ -168,6 +169,82 @@ for round in 1 2 3 4 5 6; do
 		lxc-create -n "$n-base" -t "$scratch/template" -f "$scratch/conf" >/dev/null 2>&1
 done
 is "$bad" "" "a copy that a destroy of its source runs into is whole or nothing"
+
+# Copies that share: the base knows of them before they count, and no more when they are gone.
+shares() {
+	kind=$1
+	# Directories have sizes that depend on what they hold.
+	picture() {
+		find "$lxcpath" -path "$lxcpath/$1" -prune -o -path "$lxcpath/.$1*" -prune -o -path "$lxcpath" -o \
+			-type d -printf '%P %m %U:%G\n' -o -printf '%P %y %m %U:%G %s %n %l\n' | grep -v "^$n-base/lxc_snapshots\(.tmp\)\? " | sort
+	}
+	before=$(picture "$n")
+	attempt() {
+		with_fault "$call" "$fault" "$nth" lxc-copy -n "$n-base" -N "$n" -s
+	}
+	judge() {
+		if [ -e "$lxcpath/$n/partial" ] || [ ! -e "$lxcpath/$n" ]; then
+			return 0
+		fi
+		# It counts: it can be looked into, and the base cannot go.
+		! with_dependence || ! lxc-destroy -n "$n-base" 2>/dev/null
+	}
+	clean() {
+		if [ -e "$lxcpath/$n" ] || [ -e "$lxcpath/.$n.new" ]; then
+			run lxc-destroy -n "$n"
+			[ "$status" -eq 0 ] || return 1
+		fi
+		[ ! -e "$lxcpath/$n" ] && [ ! -e "$lxcpath/.$n.new" ] && [ ! -e "$lxcpath/$n-base/lxc_snapshots" ]
+	}
+	for fault in error=EIO error=ENOSPC signal=SIGKILL; do
+		sweep "$kind, a copy that shares" "$fault"
+	done
+	succeeds "$kind: one that nothing befalls" lxc-copy -n "$n-base" -N "$n" -s
+	succeeds "$kind: and goes" lxc-destroy -n "$n"
+	is "$(ls -A "$lxcpath/$n-base")" "config
+rootfs" "$kind: nothing stays at the base"
+	attempt() {
+		with_fault "$call" "$fault" "$nth" lxc-snapshot -n "$n-base"
+	}
+	judge() {
+		return 0
+	}
+	clean() {
+		[ -z "$(ls -A "$lxcpath/$n-base/snaps" 2>/dev/null)" ] || lxc-snapshot -n "$n-base" -d ALL >/dev/null 2>"$scratch/err" || return 1
+		rmdir "$lxcpath/$n-base/snaps" 2>/dev/null
+		[ ! -e "$lxcpath/$n-base/snaps" ]
+	}
+	# Of a snapshot its own directory is new, and nothing else.
+	picture() {
+		(cd "$lxcpath" && find . -path "./$n-base/snaps" -prune -o -path . -o -type d -printf '%P %m %U:%G\n' -o \
+			-printf '%P %y %m %U:%G %s %n %l\n') | sort
+	}
+	before=$(picture)
+	for fault in error=EIO signal=SIGKILL; do
+		sweep "$kind, a snapshot" "$fault"
+	done
+	is "$(tree "$lxcpath/$n-base/rootfs")" "$complete" "$kind: the base is what it was"
+}
+changing='mkdirat mkdir openat linkat fchown fchmod fsetxattr ioctl write pwrite64 rename renameat2 unlinkat fsync'
+with_dependence() { true; }
+shares overlay
+succeeds "the base goes" lxc-destroy -n "$n-base"
+if ! [ -w /dev/loop-control ] || ! command -v mkfs.btrfs >/dev/null; then
+	skip "copies that share on btrfs" "needs loop devices and mkfs.btrfs"
+else
+	truncate -s 300M /tmp/btrfs.img
+	mkfs.btrfs -q /tmp/btrfs.img
+	mount -o loop /tmp/btrfs.img "$lxcpath"
+	chmod 0711 "$lxcpath"
+	lxc-create -n "$n-base" -B btrfs -t "$scratch/template" -f "$scratch/conf" >/dev/null 2>&1
+	like "$(grep rootfs.path "$lxcpath/$n-base/config")" "btrfs:" "a base on btrfs"
+	complete=$(tree "$lxcpath/$n-base/rootfs")
+	# A subvolume stands by itself.
+	with_dependence() { false; }
+	shares btrfs
+	succeeds "the base goes" lxc-destroy -n "$n-base"
+	is "$(btrfs subvolume list "$lxcpath")" "" "no subvolume is left"
+	umount "$lxcpath"
+fi
 rm -r "$lxcpath/bystander"
-lxc-destroy -n "$n-base" >/dev/null 2>&1
 finish

@@ -191,12 +191,14 @@ static int make_storage(struct creation *m)
 	auto_free char *path = NULL;
 	struct stat st;
 	bool had;
-	int r;
+	int before, r;
 
 	if (m->preset)
 		return 0;
 	had = fstatat(m->at.dir, ROOTFS, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	before = storage_hold(m->at.marker);
 	r = storage_create(m->type, &m->spec, k->dir, m->conf, &path, &k->e);
+	(void)storage_hold(before);
 	m->made_rootfs = !had;
 	if (r < 0)
 		return err_wrap(&k->e, r, "making the root file system");

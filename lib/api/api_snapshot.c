@@ -449,7 +449,8 @@ static int restore(struct call *k, const char *name, const char *newname, const 
 		r = name_check(name, &k->e);
 	if (r == 0 && newname)
 		r = name_check(newname, &k->e);
-	if (r == 0)
+	/* Another container takes nothing away from those. */
+	if (r == 0 && (!newname || STREQ(newname, k->name)))
 		r = depend_users(k->dir, &users, &k->e);
 	if (r < 0)
 		return r;

@@ -388,7 +388,7 @@ static void set_limit(struct copying *c, uint64_t bytes)
 	log_warn(&to->log, "%s has not the limit of its size that it should have: %s", to->name, why ? why : "");
 }
 
-int copying_fill(struct copying *c)
+static int fill(struct copying *c)
 {
 	uint64_t bytes = wanted_limit(c);
 	int r = copy_root(c);
@@ -407,6 +407,15 @@ int copying_fill(struct copying *c)
 		set_limit(c, bytes);
 	if (r == 0 && c->how->finish)
 		r = c->how->finish(c->to, c->at.dir, c->how->arg);
+	return r;
+}
+
+/* What a program makes for a copy that was killed is not there yet when somebody removes the rest. */
+int copying_fill(struct copying *c)
+{
+	int before = storage_hold(c->at.marker), r = fill(c);
+
+	(void)storage_hold(before);
 	return r;
 }
 

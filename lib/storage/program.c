@@ -16,6 +16,16 @@
 
 #define OUTPUT_MAX 65536
 
+static _Thread_local int held = -EBADF;
+
+int storage_hold(int fd)
+{
+	int before = held;
+
+	held = fd;
+	return before;
+}
+
 /* LVM complains about every descriptor that it inherits, even about the standard ones. */
 static int make_environment(struct strv *env)
 {
@@ -41,6 +51,8 @@ static int run(struct strv *argv, struct buf *output, int *ret_status, struct er
 	s.argv = argv->v;
 	s.envp = env.v;
 	s.output = output;
+	s.keep = &held;
+	s.n_keep = held >= 0;
 	if (!ret_status)
 		return spawn_check(&s, e);
 	r = spawn_run(&s, &status, e);

@@ -62,6 +62,9 @@ int storage_create(const char *type, const struct storage_spec *spec, const char
  * outside the container's directory unless this library made it there. c NULL: what the directory's mark
  * names, as an interrupted create left it. */
 int storage_destroy(const struct conf *c, const char *dir, struct log *l, struct err **e);
+/* Programs that this thread runs from now on have fd open, too (negative: none): a lock on it stays until they have ended,
+ * also when this process is killed. Returns what was set before. */
+int storage_hold(int fd);
 /* Removes a whole tree by directory fd: never follows a symlink, never crosses a mount, clears
  * immutable flags, removes subvolumes. 0 or the first -errno with the path in *e. */
 int storage_rmtree(int parent_fd, const char *name, struct err **e);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -18,6 +19,9 @@
 #include "config/system.h"
 #include "kernel/mount.h"
 #include "storage/block.h"
+
+#define PROMOTIONS_MAX 100
+#define ZFS_SUPER_MAGIC 0x2fc12fc1
 
 static bool is_dataset(const char *name)
 {
@@ -61,6 +65,7 @@ static int clone_mounted(const struct storage *s, struct err **e)
 {
 	auto_free char *at = NULL;
 	auto_close int fd = -EBADF;
+	struct statfs fs;
 	int r = get(s->source, "mountpoint", &at, e);
 
 	if (r < 0)
@@ -68,6 +73,8 @@ static int clone_mounted(const struct storage *s, struct err **e)
 	fd = open(at, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_set(e, errno, NULL, "cannot open %s, where data set %s is mounted", at, s->source);
+	if (fstatfs(fd, &fs) < 0 || fs.f_type != ZFS_SUPER_MAGIC)
+		return err_set(e, EBUSY, NULL, "data set %s is mounted, but not on %s", s->source, at);
 	return mount_clone(fd, false, e);
 }
 
@@ -157,6 +164,42 @@ static int create(const struct storage_spec *spec, const char *dir, int dirfd, c
 	return 0;
 }
 
+/* One of the clones that stand on snapshots of the data set, of the latest of these (new); NULL: there is none. */
+static char *a_clone(const char *dataset)
+{
+	auto_free char *text = NULL;
+	char *last = NULL, *at = NULL;
+
+	if (storage_ask(&text, NULL, "zfs", "get", "-H", "-r", "-t", "snapshot", "-o", "value", "clones", dataset, NULL) < 0)
+		return NULL;
+	for (char *line = strtok_r(text, "\n", &at); line; line = strtok_r(NULL, "\n", &at))
+		if (*line && !STREQ(line, "-"))
+			last = line;
+	if (!last)
+		return NULL;
+	last[strcspn(last, ",")] = '\0';
+	return is_dataset(last) ? strdup(last) : NULL;
+}
+
+/* Clones live on without what they were cloned from: a promoted one takes over the snapshots they all stand on. */
+static int destroy_dataset(const char *dataset, struct err **e)
+{
+	struct err *mine = NULL;
+	int r = storage_run(&mine, "zfs", "destroy", "-r", dataset, NULL);
+
+	for (int i = 0; r < 0 && i < PROMOTIONS_MAX; i++) {
+		auto_free char *clone = a_clone(dataset);
+
+		if (!clone || storage_run(NULL, "zfs", "promote", clone, NULL) < 0)
+			break;
+		err_free(take_ptr(mine));
+		r = storage_run(&mine, "zfs", "destroy", "-r", dataset, NULL);
+	}
+	if (r < 0)
+		err_move(e, mine);
+	return r;
+}
+
 static int destroy(const char *source, const char *dir, int dirfd, struct log *l, struct err **e)
 {
 	auto_free char *origin = NULL, *name = NULL;
@@ -179,7 +222,7 @@ static int destroy(const char *source, const char *dir, int dirfd, struct log *l
 	}
 	if (get(source, "origin", &origin, NULL) < 0)
 		origin = NULL;
-	r = storage_run(e, "zfs", "destroy", "-r", source, NULL);
+	r = destroy_dataset(source, e);
 	if (r < 0)
 		return r;
 	storage_unmark(dirfd);

@@ -131,6 +131,14 @@ like "$err" "other containers stand on the data of $a: $s" "and the message list
 fails 1 "not renamed either" lxc-copy -R -n "$a" -N "$r"
 like "$err" "other containers stand on the data of $a: $s" "with the same reason"
 is "$(find "$top" | sort)" "$before" "nothing of it has gone"
+succeeds "a snapshot of it" lxc-snapshot -n "$a"
+fails 1 "restored in place it is not" lxc-snapshot -n "$a" -r snap0
+like "$err" "other containers stand on the data of $a: $s" "with the same reason"
+succeeds "but under another name" lxc-snapshot -n "$a" -r snap0 -N "$r"
+is "$(cat "$lxcpath/$r/rootfs/data/one")" "$(cat "$top/rootfs/data/one")" "with its data"
+succeeds "that goes" lxc-destroy -n "$r"
+succeeds "and the snapshot" lxc-snapshot -n "$a" -d snap0
+rmdir "$top/snaps" 2>/dev/null
 succeeds "the snapshot copy starts" lxc-start -n "$s"
 lxc-attach -n "$s" -- sh -c 'echo two >/data/one; hostname' >"$scratch/name"
 is "$(cat "$scratch/name")" "$s" "under its name"

@@ -71,6 +71,29 @@ snapshots() {
 	is "$(lxc-snapshot -n "$n" -L)" "No snapshots" "$what: and there is none"
 }
 
+# cut_off WHAT-LISTS-THE-VOLUMES COMMAND...: killed after longer and longer times; what it leaves is removed by a destroy,
+# the next attempt is not in its way, and the original is what it was.
+cut_off() {
+	list=$1 bad='' partial=0
+	shift
+	before=$($list)
+	for delay in 0.02 0.05 0.1 0.15 0.2 0.3 0.4 0.6 0.8 1 1.3 1.6 2 2.5 3; do
+		timeout -s KILL "$delay" "$@" >/dev/null 2>&1
+		[ ! -e "$lxcpath/$n-k/partial" ] || partial=$((partial + 1))
+		if [ -e "$lxcpath/$n-k" ] || [ -e "$lxcpath/.$n-k.new" ]; then
+			lxc-destroy -n "$n-k" 2>"$scratch/k.err" || bad="$bad $delay: not removed: $(cat "$scratch/k.err");"
+		fi
+		[ ! -e "$lxcpath/$n-k" ] || bad="$bad $delay: something is left;"
+		# A program that was at work ends by itself.
+		eventually 10 sh -c "[ \"\$($list_command)\" = \"$before\" ]" 2>/dev/null
+		[ "$($list)" = "$before" ] || bad="$bad $delay: a volume is left: $($list);"
+	done
+	is "$bad" "" "$what: whenever $1 is killed, all that it leaves can be removed ($partial were partial)"
+	succeeds "$what: and a whole one is made" "$@"
+	succeeds "$what: which goes" lxc-destroy -n "$n-k"
+	runs_once "$n" one
+}
+
 # ---- logical volumes
 cleanup_lvm() {
 	vgremove -ff -y "$vg" >/dev/null 2>&1
@@ -111,6 +134,9 @@ else
 			is "$(lvs --noheadings -o lv_attr "$vg/$n" | tr -d ' ' | cut -c 1)" "$([ $kind = thin ] && echo V || echo -)" "$what: and it is one"
 			marked one
 			copies -B lvm
+			list_command="lvs --noheadings -o lv_name $vg | tr -d ' ' | sort | tr '\n' ' '"
+			cut_off volumes lxc-copy -n "$n" -N "$n-k" -B lvm
+			cut_off volumes lxc-copy -n "$n" -N "$n-k" -s
 			succeeds "$what: a copy that shares" lxc-copy -n "$n" -N "$n-s" -s
 			runs_once "$n-s" one
 			case $kind in
@@ -147,6 +173,67 @@ else
 	cleanup_lvm
 	trap - EXIT
 	ok "the volume group goes" test ! -e "/dev/$vg"
+fi
+
+# ---- data sets
+cleanup_zfs() {
+	zpool destroy -f "$pool" >/dev/null 2>&1
+}
+datasets() { zfs list -H -o name -r "$pool/lxc" | tr '\n' ' '; }
+if ! [ -e /dev/zfs ]; then
+	skip "data sets" "needs the kernel's zfs"
+elif ! command -v zpool >/dev/null; then
+	skip "data sets" "needs zfsutils-linux"
+else
+	pool=tiffin$(cut -c 1-8 /proc/sys/kernel/random/uuid)
+	truncate -s 512M /tmp/z.img
+	trap cleanup_zfs EXIT
+	zpool create -m none "$pool" /tmp/z.img || comment "zpool create failed"
+	zfs create "$pool/lxc"
+	is "$(datasets)" "$pool/lxc " "there is a pool"
+	for conf in plain mapped; do
+		what="zfs, $conf"
+		succeeds "$what: create" lxc-create -n "$n" -t busybox -B zfs -f "$scratch/$conf.conf" --zfsroot "$pool/lxc"
+		like "$(grep rootfs.path "$lxcpath/$n/config")" "zfs:$pool/lxc/$n" "$what: the configuration names it"
+		marked one
+		copies -B zfs
+		list_command="zfs list -H -o name -r $pool/lxc | tr '\n' ' '"
+		cut_off datasets lxc-copy -n "$n" -N "$n-k" -B zfs
+		cut_off datasets lxc-copy -n "$n" -N "$n-k" -s
+		succeeds "$what: start" lxc-start -n "$n"
+		succeeds "$what: a whole copy while it runs" lxc-copy -a -n "$n" -N "$n-d" -B dir
+		succeeds "$what: a shared one too" lxc-copy -a -s -n "$n" -N "$n-s"
+		succeeds "$what: stop" lxc-stop -k -n "$n"
+		runs_once "$n-d" one
+		runs_once "$n-s" one
+		succeeds "$what: the whole one goes" lxc-destroy -n "$n-d"
+		succeeds "$what: a copy of the shared one" lxc-copy -s -n "$n-s" -N "$n-t"
+		succeeds "$what: the original goes first" lxc-destroy -n "$n"
+		runs_once "$n-s" one
+		succeeds "$what: then the copy" lxc-destroy -n "$n-s"
+		runs_once "$n-t" one
+		succeeds "$what: and the last comes back" lxc-copy -R -n "$n-t" -N "$n"
+		snapshots
+		succeeds "$what: start" lxc-start -n "$n"
+		succeeds "$what: a limit while it runs" lxc-resize -n "$n" 24M
+		fails 1 "$what: holds inside" lxc-attach -n "$n" -- sh -c 'dd if=/dev/urandom of=/root/large bs=1M count=40 && sync'
+		succeeds "$what: a larger one" lxc-resize -n "$n" 64M
+		ok "$what: gives room" lxc-attach -n "$n" -- sh -c 'dd if=/dev/urandom of=/root/large bs=1M count=40 && sync && rm /root/large'
+		succeeds "$what: stop" lxc-stop -k -n "$n"
+		succeeds "$what: ephemeral" lxc-copy -n "$n" -e -N "$n-e"
+		is "$(inside "$n-e" 'cat /root/mark')" one "$what: it has the data"
+		succeeds "$what: it stops" lxc-stop -n "$n-e" -k
+		eventually 10 test ! -e "$lxcpath/$n-e"
+		ok "$what: and is gone" test ! -e "$lxcpath/$n-e"
+		succeeds "$what: destroy" lxc-destroy -n "$n"
+		is "$(datasets)" "$pool/lxc " "$what: nothing is left"
+		is "$(zfs list -H -t snapshot -o name -r "$pool")" "" "$what: no snapshot either"
+	done
+	fails 1 "a root that is not there" lxc-create -n "$n" -t busybox -B zfs --zfsroot "$pool-none/lxc"
+	like "$err" "$pool-none" "is named"
+	ok "and nothing is left" test ! -e "$lxcpath/$n"
+	cleanup_zfs
+	trap - EXIT
 fi
 
 # ---- images on loop devices

@@ -30,6 +30,14 @@ static char kind_of(const char *dev)
 	return *text;
 }
 
+/* A node alone is none: it may have been left by a program that was killed. */
+static bool is_there(const char *dev)
+{
+	struct stat st;
+
+	return stat(dev, &st) == 0 && kind_of(dev) != '\0';
+}
+
 /* A volume that is not active has no device: thin snapshots are made so, and a crash may leave one so. */
 static int activate(const char *dev)
 {
@@ -167,12 +175,11 @@ static int create(const struct storage_spec *spec, const char *dir, int dirfd, c
 		  char **ret_source, struct err **e)
 {
 	auto_volume struct volume v = { 0 };
-	struct stat st;
 	int r = volume_of(spec, dir, &v, e);
 
 	if (r < 0)
 		return r;
-	if (stat(v.dev, &st) == 0)
+	if (is_there(v.dev))
 		return err_rootfs_occupied(e, v.dev);
 	r = storage_mark(dirfd, "lvm", v.dev, e);
 	if (r < 0)
@@ -245,7 +252,6 @@ static int snapshot(struct storage *from, const struct storage_copy *how, int di
 	auto_free char *own = storage_copy_name(how), *dev = NULL;
 	const char *lv = how->spec && how->spec->lv ? how->spec->lv : own;
 	bool thin = kind_of(from->source) == 'V';
-	struct stat st;
 	int r;
 
 	if (!own)
@@ -256,7 +262,7 @@ static int snapshot(struct storage *from, const struct storage_copy *how, int di
 		dev = NULL;
 		return err_no_memory(e);
 	}
-	if (stat(dev, &st) == 0)
+	if (is_there(dev))
 		return err_rootfs_occupied(e, dev);
 	r = storage_mark(dirfd, "lvm", dev, e);
 	if (r < 0)

@@ -67,6 +67,18 @@ static int clone_error(struct err **e, int num, uint64_t flags, int cgroup_fd)
 	return err_set(e, num, NULL, "cannot create a process%s", cgroup_fd >= 0 ? " in its cgroup" : "");
 }
 
+/* ThreadSanitizer has locks of its own, and knows of the C library's forks only: in a child of any other kind they would
+ * be held for ever. */
+#ifdef __SANITIZE_THREAD__
+void __sanitizer_syscall_pre_impl_fork(void);
+void __sanitizer_syscall_post_impl_fork(long pid);
+#define fork_begins() __sanitizer_syscall_pre_impl_fork()
+#define fork_ended(pid) __sanitizer_syscall_post_impl_fork(pid)
+#else
+#define fork_begins() ((void)0)
+#define fork_ended(pid) ((void)0)
+#endif
+
 static pid_t clone_with(uint64_t flags, uint64_t exit_signal, int cgroup_fd, int *ret_pidfd, struct err **e)
 {
 	int pidfd = -EBADF;
@@ -76,6 +88,7 @@ static pid_t clone_with(uint64_t flags, uint64_t exit_signal, int cgroup_fd, int
 	};
 	size_t size = CLONE_ARGS_SIZE_VER1;
 	long pid;
+	int num;
 
 	if (ret_pidfd) {
 		args.flags |= CLONE_PIDFD;
@@ -86,9 +99,12 @@ static pid_t clone_with(uint64_t flags, uint64_t exit_signal, int cgroup_fd, int
 		args.cgroup = (uint64_t)cgroup_fd;
 		size = CLONE_ARGS_SIZE_VER2;
 	}
+	fork_begins();
 	pid = syscall(SYS_clone3, &args, size);
+	num = errno;
+	fork_ended(pid);
 	if (pid < 0)
-		return clone_error(e, errno, flags, cgroup_fd);
+		return clone_error(e, num, flags, cgroup_fd);
 	if (pid > 0 && ret_pidfd)
 		*ret_pidfd = pidfd;
 	return (pid_t)pid;
@@ -153,7 +169,9 @@ pid_t proc_clone_exec(uint64_t flags, struct err **e)
 
 #define SAME_STACK (1U << 20)
 
-#if defined(__x86_64__)
+#if defined(__SANITIZE_THREAD__)
+/* Two processes would be one thread there. */
+#elif defined(__x86_64__)
 static long clone_call(struct clone_args *args, size_t size, void (*fn)(void *), void *arg)
 {
 	register void (*f)(void *) __asm__("r12") = fn;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copyright (C) The Tiffin authors */
 /* odd - a client in an unusual state takes a container through its life: created, started, entered, copied, saved,
- * stopped and destroyed. One line "ok TEXT" or "bad TEXT" per fact, in the file that is named.
+ * stopped and destroyed. One line "ok TEXT", "bad TEXT" or "skip TEXT" per fact, in the file that is named.
  *
  *	odd FACTS LXCPATH NAME STATE [NUMBER]
  *
@@ -32,18 +32,24 @@ static const char *lxcpath, *name, *state;
 static long number;
 static int facts = -1;
 
+static void verdict(const char *word, const char *text)
+{
+	char line[640];
+	int n = snprintf(line, sizeof(line), "%s\t%s: %s\n", word, state, text);
+
+	if (write(facts, line, (size_t)n) != n)
+		abort();
+}
+
 static void fact(int good, const char *format, ...)
 {
-	char text[512], line[640];
+	char text[512];
 	va_list ap;
-	int n;
 
 	va_start(ap, format);
 	(void)vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	n = snprintf(line, sizeof(line), "%s\t%s: %s\n", good ? "ok" : "bad", state, text);
-	if (write(facts, line, (size_t)n) != n)
-		abort();
+	verdict(good ? "ok" : "bad", text);
 }
 
 /* As fact; what failed is told, too. */
@@ -306,9 +312,13 @@ static void look_at_running(struct lxc_container *c)
 	long kib = kib_of(monitor);
 
 	fact(init > 0 && monitor > 1 && monitor != getpid(), "the monitor is another process");
-	fact(kib >= 0 && kib < 8192, "the monitor is small");
-	if (kib >= 8192)
-		fact(0, "it has %ld KiB", kib);
+	if (getenv("TIFFIN_SANITIZED")) {
+		verdict("skip", "the monitor is small\tASan: what it knows of memory is the monitor's as well");
+	} else {
+		fact(kib >= 0 && kib < 8192, "the monitor is small");
+		if (kib >= 8192)
+			fact(0, "it has %ld KiB", kib);
+	}
 	fact(marks(monitor) == 0 && marks(init) == 0, "neither monitor nor init have a descriptor of the client");
 	/* busybox's init blocks some now and then. */
 	for (int i = 0; i < 50; i++) {

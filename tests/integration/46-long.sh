@@ -45,6 +45,15 @@ fds() {
 	find "/proc/$1/fd" -mindepth 1 | wc -l
 }
 
+# of_ours DESCRIPTION COMMAND...: as ok, of a process that has no memory but its own.
+of_ours() {
+	if [ -z "${TIFFIN_SANITIZED-}" ]; then
+		ok "$@"
+	else
+		skip "$1" "ASan: its notes on memory are counted, and it keeps what was freed"
+	fi
+}
+
 # repeat COUNT COMMAND...: so often, and says how many of them failed.
 repeat() {
 	repeat_left=$1 repeat_failed=0
@@ -95,7 +104,7 @@ ok "and $((attaches / 10)) questions" repeat "$((attaches / 10))" lxc-info -n "$
 is "$(fds "$monitor")" "$fds_before" "the monitor has no descriptor more"
 grown=$(($(own "$monitor") - own_before))
 comment "the monitor has $(own "$monitor") KiB of its own, $grown more than before"
-ok "nor memory" [ "$grown" -le 16 ]
+of_ours "nor memory" [ "$grown" -le 16 ]
 is "$(host | diff "$scratch/before.running" -)" "" "nothing has been left on the host"
 is "$(lxc-attach -n "$n" -- ps | wc -l)" "$inside_before" "nor in the container"
 succeeds "it stops" lxc-stop -k -n "$n"
@@ -111,7 +120,7 @@ comment "$out"
 is "$(echo "$out" | grep fds)" "cycles fds 0
 attaches fds 0" "it has no descriptor more"
 # Room for what the allocator keeps.
-ok "nor memory" [ "$(echo "$out" | awk '/ kib / && $3 > 64' | wc -l)" -eq 0 ]
+of_ours "nor memory" [ "$(echo "$out" | awk '/ kib / && $3 > 64' | wc -l)" -eq 0 ]
 rm -f /run/long
 eventually 10 sh -c '! ip -o link | grep -q veth'
 is "$(host | diff "$scratch/before" -)" "" "nothing has been left on the host"
@@ -142,7 +151,7 @@ for i in $(seq "$many"); do
 	sum=$((sum + $(own "$(monitor_of "$n-$i")")))
 done
 comment "their monitors have $sum KiB of their own"
-ok "their monitors have less than 200 KiB each of their own" [ "$sum" -lt $((200 * many)) ]
+of_ours "their monitors have less than 200 KiB each of their own" [ "$sum" -lt $((200 * many)) ]
 stop_all() {
 	for i in $(seq "$many"); do
 		lxc-stop -k -n "$n-$i" || return 1

@@ -31,7 +31,8 @@ lxc.net.0.link = lxcbr0
 lxc.net.0.flags = up
 lxc.net.0.ipv4.address = 10.0.3.80/24
 END
-timeout 200 /run/extra "$lxcpath" "$n" >"$scratch/extra" 2>"$scratch/extra.err" </dev/null
+# shellcheck disable=SC2086 # several words or none
+timeout "${SANITIZED_LIMIT:-200}" ${SANITIZED_CLIENT-} /run/extra "$lxcpath" "$n" >"$scratch/extra" 2>"$scratch/extra.err" </dev/null
 is "$?" 0 "the client gets to its end"
 comment "$(tail -n 5 "$scratch/extra.err")"
 verdicts "$scratch/extra"

@@ -30,7 +30,8 @@ walk() {
 	# A root each: LXC's destroy deletes it, wherever it is.
 	mkdir -p "/run/$1"
 	cp -a /run/root "/run/$1-root"
-	LD_LIBRARY_PATH=$2 timeout -k 5 120 /run/walk "/run/$1" "/run/$1-root" "$tag-$1" >"$scratch/walk.$1" 2>"$scratch/walk.$1.err" </dev/null
+	# shellcheck disable=SC2086 # several words or none
+	LD_LIBRARY_PATH=$2 timeout -k 5 "${SANITIZED_LIMIT:-120}" ${3-} /run/walk "/run/$1" "/run/$1-root" "$tag-$1" >"$scratch/walk.$1" 2>"$scratch/walk.$1.err" </dev/null
 	status=$?
 	comment "$(tail -n 3 "$scratch/walk.$1.err")"
 	# A library that hangs or dies half-way leaves what it has started.
@@ -40,7 +41,7 @@ walk() {
 	find /sys/fs/cgroup -depth -type d -name "lxc.*.$tag-$1*" -exec rmdir {} + 2>/dev/null
 }
 
-walk ours "$TIFFIN_INST/lib"
+walk ours "$TIFFIN_INST/lib" "${SANITIZED_CLIENT-}"
 is "$status" 0 "the walk gets to its end"
 is "$left" "" "and leaves no container"
 grep -v '^#' "$top_srcdir/tests/compat/walk.expected" >"$scratch/expected"

@@ -15,11 +15,12 @@ sandbox "$0"
 # with theirs|ours COMMAND...
 with() {
 	case $1 in
-	theirs) with_path='' ;;
-	ours) with_path=$TIFFIN_INST/lib ;;
+	theirs) with_path='' with_preload='' ;;
+	# "make check-sanitized": the run time of the sanitizers comes before anything else.
+	ours) with_path=$TIFFIN_INST/lib with_preload=${SANITIZED_PRELOAD-} ;;
 	esac
 	shift
-	LD_LIBRARY_PATH=$with_path "$@"
+	LD_PRELOAD=$with_preload LD_LIBRARY_PATH=$with_path "$@"
 }
 
 is "$(with ours $python -c 'import lxc; print(lxc.version)')" 7.0.0 "the module runs on our library"

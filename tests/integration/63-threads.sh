@@ -8,7 +8,7 @@ sandbox "$0"
 
 PKG_CONFIG_PATH=$TIFFIN_INST/lib/pkgconfig
 export PKG_CONFIG_PATH
-LD_LIBRARY_PATH=$TIFFIN_INST/lib
+LD_LIBRARY_PATH=${SANITIZED_LIBRARY:-$TIFFIN_INST/lib}
 export LD_LIBRARY_PATH
 # shellcheck disable=SC2086 # the compiler may be several words
 succeeds "the program is built" $CC -std=gnu11 -g -Wall -Werror -pthread -o /run/threads "$top_srcdir/tests/compat/threads.c" \

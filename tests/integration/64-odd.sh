@@ -20,9 +20,10 @@ lives() {
 	rm -f "$scratch/facts"
 	timeout -s KILL 120 /run/odd "$scratch/facts" "$lxcpath" "$tag" "$@" >"$scratch/odd" 2>&1 </dev/null
 	is "$?" 0 "$*: the client gets to its end"
-	while IFS="$(printf '\t')" read -r verdict text; do
+	while IFS="$(printf '\t')" read -r verdict text reason; do
 		case $verdict in
 		ok) result 0 "$text" ;;
+		skip) skip "$text" "$reason" ;;
 		*) result 1 "$text" ;;
 		esac
 	done <"$scratch/facts"

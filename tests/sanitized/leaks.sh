@@ -105,6 +105,13 @@ loses_nothing lxc-export -n "$n" -o /run/test/export.tar
 loses_nothing lxc-import -n "$n-imported" /run/test/export.tar
 loses_nothing lxc-unshare -s 'NETWORK|UTSNAME' -- true
 loses_nothing lxc-usernsexec -m b:0:100000:65536 -- true
+# The monitor reports, too, though it has none of our environment.
+loses_nothing lxc-start -n "$n"
+kill -SEGV "$(awk '/^monitor / { print $2 }' "/run/lxc/instance$lxcpath/$n/state")"
+ok "a fault of the monitor is reported" eventually 10 grep -rlE 'ERROR: AddressSanitizer: SEGV' "$TIFFIN_INST/reports"
+find "$TIFFIN_INST/reports" -type f -exec grep -q 'ERROR: AddressSanitizer: SEGV' {} \; -exec rm {} \;
+loses_nothing lxc-stop -k -n "$n"
+loses_nothing lxc-wait -n "$n" -s STOPPED -t 10
 # Copies share with what they were made from.
 for name in "$n-restored" "$n-imported" "$n-moved" "$n-overlay" "$n-none" "$n-bad" "$n"; do
 	loses_nothing lxc-destroy -s -n "$name"

@@ -335,11 +335,17 @@ if part valgrind; then
 		make -C "$top_builddir" "${MAKE_JOBS:--j2}" check TESTS= >"$work/unit.out" 2>&1 || tail -n 5 "$work/unit.out" | sed 's/^/# /'
 		programs=0 failed=''
 		for program in "$top_builddir"/tests/unit/test-*; do
-			case ${program##*/} in *.*) continue ;; esac
+			case ${program##*/} in
+			*.*) continue ;;
+			test-spawn)
+				skip "valgrind: test-spawn" "pidfd_open: valgrind does not know it, and the test takes what never ran"
+				continue
+				;;
+			esac
 			programs=$((programs + 1))
-			(cd "$top_builddir" && timeout -k 5 300 valgrind -q --vgdb=no --child-silent-after-fork=yes \
-				--log-file="$reports/valgrind.%p" "$program") >"$work/unit.out" 2>&1 </dev/null || failed="$failed ${program##*/}"
-			grep -q '^not ok' "$work/unit.out" && failed="$failed ${program##*/}"
+			(cd "$top_builddir" && timeout -k 5 120 valgrind -q --vgdb=no --child-silent-after-fork=yes \
+				--log-file="$reports/valgrind.%p" "$program") >"$work/unit.out" 2>&1 </dev/null &&
+				! grep -q '^not ok' "$work/unit.out" || failed="$failed ${program##*/}"
 		done
 		good=0
 		no_reports "valgrind unit" || good=1

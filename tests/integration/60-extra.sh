@@ -136,7 +136,7 @@ if command -v criu >/dev/null; then
 	else
 		last=$(grep Error /run/dump/real/dump.log | tail -n 1)
 		ok "criu says why it cannot work here" test -n "$last"
-		like "$(printf '%s' "$err" | tr -d '()')" "$(printf '%s' "$last" | tr -d '()' | sed 's/[][.*^$+?{|\\]/./g')" "and that is the error"
+		like "$(printf '%s' "$err" | tr -d '()')" "$(printf '%s' "$last" | tr -d '()' | sed 's/[].*^$+?{|\\[]/./g')" "and that is the error"
 		comment "$last"
 		is "$(lxc-info -n "$n" -s -H)" RUNNING "the container goes on"
 	fi

@@ -44,7 +44,7 @@ for target; do
 	if [ "$target" = archive ]; then
 		longest=16384
 		more="$top/tools/libexec/archive_policy.c $top/tools/libexec/archive_stream.c
-			$top/tools/libexec/archive_unpack.c -larchive -lzstd -lcrypto"
+			$top/tools/libexec/archive_entry.c $top/tools/libexec/archive_unpack.c -larchive -lzstd -lcrypto"
 	fi
 	# shellcheck disable=SC2086 # several words
 	compile -fsanitize=fuzzer "$top/tests/fuzz/fuzz-$target.c" $more "$work/lib.a" -lseccomp -lcap -luuid \

@@ -4,8 +4,6 @@
  * an id map they are read by a process inside a user namespace of that map, which sees owners, access
  * control lists and capabilities as the container does. The guest may be changing what is read: names are
  * opened from the descriptor of their directory, never through a link, never onto another mount. */
-#include <archive.h>
-#include <archive_entry.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,75 +16,21 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
-#include "archive.h"
+#include "archive_pack.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/path.h"
 #include "base/paths.h"
 #include "base/str.h"
-#include "base/vec.h"
-#include "config/conf.h"
 #include "config/reader.h"
 #include "config/rewrite.h"
 #include "config/writer.h"
-#include "kernel/idmap.h"
 #include "kernel/openat.h"
 #include "lifecycle/partial.h"
-#include "storage/storage.h"
 
-#define BUFFER ((size_t)256 << 10)
-#define XATTRS_MAX 65536
 #define PATH_MAX_BYTES ((size_t)1 << 20)
-
-struct root {
-	char *prefix;		/* owned: "rootfs", "snaps/NAME/rootfs" */
-	struct conf *conf;	/* owned */
-	struct storage *storage;
-	int fd;
-	int use;		/* the directory that it is in, held as in use */
-};
-
-/* What stands before the trees: collected where the caller's rights count. */
-struct piece {
-	char *name, *text;	/* owned */
-	size_t n;
-	unsigned mode;
-};
-
-struct link {
-	dev_t dev;
-	ino_t ino;
-	char *path;
-};
-
-struct pack {
-	const struct packing *how;
-	struct log *l;
-	char *dir;			/* owned: LXCPATH/NAME */
-	int dirfd;
-	struct strv files;		/* in it, that its configuration names */
-	VEC(struct root);
-	struct piece *pieces;
-	size_t n_pieces;
-	struct idmap map;		/* of the container; empty: it has none */
-	struct sink *sink;
-	struct ticker ticker;
-	struct buf path;		/* of the entry at hand */
-	void *links;			/* tree of struct link */
-	char *buffer, *names, *value;
-};
-
-static void free_link(void *arg)
-{
-	struct link *l = arg;
-
-	free(l->path);
-	free(l);
-}
 
 static void pack_done(struct pack *p)
 {
@@ -104,7 +48,7 @@ static void pack_done(struct pack *p)
 	}
 	free(p->pieces);
 	idmap_done(&p->map);
-	tdestroy(p->links, free_link);
+	tdestroy(p->links, pack_free_link);
 	free(p->dir);
 	fd_close(p->dirfd);
 	strv_done(&p->files);
@@ -114,11 +58,6 @@ static void pack_done(struct pack *p)
 	free(p->value);
 }
 #define auto_pack __attribute__((cleanup(pack_done)))
-
-static int fail(const struct pack *p, int num, struct err **e)
-{
-	return err_set(e, num, NULL, "cannot read %s of %s", buf_str(&p->path), p->how->name);
-}
 
 /* ---- configurations */
 
@@ -251,207 +190,6 @@ static int add_snapshot_head(struct pack *p, const char *snap, struct err **e)
 	return r;
 }
 
-/* ---- single inodes */
-
-static ssize_t list_xattrs(const char *path, int fd, char *buf)
-{
-	return fd >= 0 ? flistxattr(fd, buf, XATTRS_MAX) : llistxattr(path, buf, XATTRS_MAX);
-}
-
-static ssize_t get_xattr(const char *path, int fd, const char *name, char *buf)
-{
-	return fd >= 0 ? fgetxattr(fd, name, buf, XATTRS_MAX) : lgetxattr(path, name, buf, XATTRS_MAX);
-}
-
-/* Labels of security modules belong to the host. */
-static bool travels(const char *name)
-{
-	return str_after(name, "user.") || str_after(name, "trusted.") || STREQ(name, "security.capability") ||
-	       str_after(name, "system.posix_acl_");
-}
-
-static int add_xattrs(struct pack *p, struct archive_entry *entry, int dir, const char *name, int fd, struct err **e)
-{
-	char path[300 + 32];
-	ssize_t n, len;
-
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir, name);
-	n = list_xattrs(path, fd, p->names);
-	if (n < 0)
-		return errno == EOPNOTSUPP || errno == ENOENT ? 0 : fail(p, errno, e);
-	for (const char *x = p->names; x < p->names + n; x += strlen(x) + 1) {
-		if (!travels(x))
-			continue;
-		len = get_xattr(path, fd, x, p->value);
-		if (len < 0 && errno == ENODATA)
-			continue;
-		if (len < 0)
-			return fail(p, errno, e);
-		archive_entry_xattr_add_entry(entry, x, p->value, (size_t)len);
-	}
-	return 0;
-}
-
-static void auto_entry_fn(struct archive_entry **entry)
-{
-	archive_entry_free(*entry);
-}
-#define auto_entry __attribute__((cleanup(auto_entry_fn)))
-
-static int compare_links(const void *a, const void *b)
-{
-	const struct link *x = a, *y = b;
-
-	if (x->dev != y->dev)
-		return x->dev < y->dev ? -1 : 1;
-	return (x->ino > y->ino) - (x->ino < y->ino);
-}
-
-/* 1: *ret is where this inode is in the archive already. */
-static int find_link(struct pack *p, const struct stat *st, const char **ret)
-{
-	struct link probe = { .dev = st->st_dev, .ino = st->st_ino }, *mine;
-	struct link *const *found;
-
-	if (S_ISDIR(st->st_mode) || st->st_nlink < 2)
-		return 0;
-	found = tfind(&probe, &p->links, compare_links);
-	if (found) {
-		*ret = (*found)->path;
-		return 1;
-	}
-	mine = malloc(sizeof(*mine));
-	if (!mine)
-		return -ENOMEM;
-	*mine = (struct link){ .dev = st->st_dev, .ino = st->st_ino, .path = strdup(buf_str(&p->path)) };
-	if (!mine->path || !tsearch(mine, &p->links, compare_links)) {
-		free_link(mine);
-		return -ENOMEM;
-	}
-	return 0;
-}
-
-static void describe(struct pack *p, struct archive_entry *entry, const struct stat *st)
-{
-	archive_entry_set_pathname(entry, buf_str(&p->path));
-	archive_entry_set_filetype(entry, st->st_mode & S_IFMT);
-	archive_entry_set_perm(entry, st->st_mode & 07777);
-	archive_entry_set_uid(entry, st->st_uid);
-	archive_entry_set_gid(entry, st->st_gid);
-	archive_entry_set_mtime(entry, st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
-	archive_entry_set_atime(entry, st->st_atim.tv_sec, st->st_atim.tv_nsec);
-	if (S_ISREG(st->st_mode))
-		archive_entry_set_size(entry, st->st_size);
-	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode)) {
-		archive_entry_set_rdevmajor(entry, major(st->st_rdev));
-		archive_entry_set_rdevminor(entry, minor(st->st_rdev));
-	}
-}
-
-static int write_header(struct pack *p, struct archive_entry *entry, struct err **e)
-{
-	int r = archive_write_header(sink_archive(p->sink), entry);
-
-	ticker_add(&p->ticker, 0, 1);
-	return r < ARCHIVE_WARN ? sink_fail(p->sink, "writing", e) : 0;
-}
-
-static int add_holes(struct archive_entry *entry, int fd, const struct stat *st)
-{
-	off_t at = 0;
-
-	if ((uint64_t)st->st_blocks * 512 >= (uint64_t)st->st_size)
-		return 0;
-	while (at < st->st_size) {
-		off_t data = lseek(fd, at, SEEK_DATA), end;
-
-		if (data < 0)
-			break;
-		end = lseek(fd, data, SEEK_HOLE);
-		if (end <= data)
-			return 0;
-		archive_entry_sparse_add_entry(entry, data, MIN(end, st->st_size) - data);
-		at = end;
-	}
-	/* A file that is one hole. */
-	if (!archive_entry_sparse_count(entry))
-		archive_entry_sparse_add_entry(entry, st->st_size, 0);
-	return 0;
-}
-
-/* Exactly as many bytes as were announced; the library passes over those of holes. */
-static int write_content(struct pack *p, int fd, off_t size, struct err **e)
-{
-	off_t at = 0;
-
-	while (at < size) {
-		off_t data = lseek(fd, at, SEEK_DATA);
-		size_t want = MIN((size_t)(size - at), BUFFER);
-		ssize_t n;
-
-		if ((data < 0 && errno == ENXIO) || data > at) {
-			if (data > at)
-				want = MIN(want, (size_t)(data - at));
-			memset(p->buffer, 0, want);
-			n = (ssize_t)want;
-		} else {
-			do {
-				n = pread(fd, p->buffer, want, at);
-			} while (n < 0 && errno == EINTR);
-			if (n < 0)
-				return fail(p, errno, e);
-		}
-		/* It became shorter: the library fills up with zeros. */
-		if (n == 0)
-			break;
-		if (archive_write_data(sink_archive(p->sink), p->buffer, (size_t)n) < 0)
-			return sink_fail(p->sink, "writing", e);
-		ticker_add(&p->ticker, (uint64_t)n, 0);
-		at += n;
-	}
-	return 0;
-}
-
-static int add_inode(struct pack *p, int dir, const char *name, int fd, const struct stat *st, struct err **e)
-{
-	auto_entry struct archive_entry *entry = archive_entry_new();
-	const char *first = NULL;
-	char target[4097];
-	ssize_t n;
-	int r = entry ? find_link(p, st, &first) : -ENOMEM;
-
-	if (r < 0)
-		return err_no_memory(e);
-	if (p->map.n && (idmap_to_host(&p->map, false, st->st_uid) == UINT32_MAX ||
-			 idmap_to_host(&p->map, true, st->st_gid) == UINT32_MAX))
-		return err_set(e, EOVERFLOW, NULL, "%s of %s belongs to somebody outside the id map of the container",
-			       buf_str(&p->path), p->how->name);
-	describe(p, entry, st);
-	if (r > 0) {
-		archive_entry_set_size(entry, 0);
-		archive_entry_set_hardlink(entry, first);
-		return write_header(p, entry, e);
-	}
-	if (S_ISLNK(st->st_mode)) {
-		n = readlinkat(dir, name, target, sizeof(target) - 1);
-		if (n < 0)
-			return fail(p, errno, e);
-		target[n] = '\0';
-		archive_entry_set_symlink(entry, target);
-	}
-	r = add_xattrs(p, entry, dir, name, fd, e);
-	if (r < 0)
-		return r;
-	if (S_ISREG(st->st_mode) && fd >= 0)
-		(void)add_holes(entry, fd, st);
-	r = write_header(p, entry, e);
-	if (r == 0 && S_ISREG(st->st_mode) && fd >= 0)
-		r = write_content(p, fd, st->st_size, e);
-	if (r == 0 && archive_write_finish_entry(sink_archive(p->sink)) < ARCHIVE_WARN)
-		r = sink_fail(p->sink, "writing", e);
-	return r;
-}
-
 /* ---- trees */
 
 static int open_source(int dir, const char *name)
@@ -476,7 +214,7 @@ static int add_covered(struct pack *p, int dir, const char *name, struct stat *s
 {
 	st->st_size = 0;
 	st->st_nlink = 1;
-	return add_inode(p, dir, name, -1, st, e);
+	return pack_inode(p, dir, name, -1, st, e);
 }
 
 static int add_name(struct pack *p, int dir, const char *name, unsigned depth, struct err **e)
@@ -485,26 +223,26 @@ static int add_name(struct pack *p, int dir, const char *name, unsigned depth, s
 	int fd;
 
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : fail(p, errno, e);
+		return errno == ENOENT ? 0 : pack_fail(p, errno, e);
 	/* A socket is nothing without its process. */
 	if (S_ISSOCK(st.st_mode))
 		return 0;
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-		return add_inode(p, dir, name, -1, &st, e);
+		return pack_inode(p, dir, name, -1, &st, e);
 	fd = open_source(dir, name);
 	if (fd == -ENOENT)
 		return 0;
 	if (fd == -EXDEV)
 		return add_covered(p, dir, name, &st, e);
 	if (fd < 0)
-		return fail(p, -fd, e);
+		return pack_fail(p, -fd, e);
 	auto_close int own = fd;
 
 	if (fstat(fd, &st) < 0)
-		return fail(p, errno, e);
+		return pack_fail(p, errno, e);
 	if (S_ISDIR(st.st_mode))
 		return add_tree(p, take_fd(&own), depth + 1, e);
-	return S_ISREG(st.st_mode) ? add_inode(p, dir, name, fd, &st, e) : fail(p, ESTALE, e);
+	return S_ISREG(st.st_mode) ? pack_inode(p, dir, name, fd, &st, e) : pack_fail(p, ESTALE, e);
 }
 
 /* Takes fd. The directory itself comes last: then nothing that is unpacked into it changes it again. */
@@ -517,12 +255,12 @@ static int add_tree(struct pack *p, int fd, unsigned depth, struct err **e)
 
 	if (!d) {
 		fd_close(fd);
-		return fail(p, errno, e);
+		return pack_fail(p, errno, e);
 	}
 	if (depth > ARCHIVE_DEPTH_MAX)
-		return fail(p, ENAMETOOLONG, e);
+		return pack_fail(p, ENAMETOOLONG, e);
 	if (fstat(fd, &st) < 0)
-		return fail(p, errno, e);
+		return pack_fail(p, errno, e);
 	for (;;) {
 		const struct dirent *ent;
 
@@ -543,8 +281,8 @@ static int add_tree(struct pack *p, int fd, unsigned depth, struct err **e)
 		p->path.p[len] = '\0';
 	}
 	if (errno)
-		return fail(p, errno, e);
-	return add_inode(p, fd, ".", fd, &st, e);
+		return pack_fail(p, errno, e);
+	return pack_inode(p, fd, ".", fd, &st, e);
 }
 
 static int add_root(struct pack *p, const struct root *root, struct err **e)
@@ -553,7 +291,7 @@ static int add_root(struct pack *p, const struct root *root, struct err **e)
 
 	if (fd < 0)
 		return err_set(e, -fd, NULL, "cannot open the %s of %s", root->prefix, p->how->name);
-	tdestroy(p->links, free_link);
+	tdestroy(p->links, pack_free_link);
 	p->links = NULL;
 	p->path.len = 0;
 	buf_adds(&p->path, root->prefix);
@@ -762,9 +500,9 @@ int pack(const struct packing *how, struct log *l, struct err **e)
 		(void)setrlimit(RLIMIT_NOFILE, &files);
 	}
 	p.dir = path_join(how->lxcpath, how->name);
-	p.buffer = malloc(BUFFER);
-	p.names = malloc(XATTRS_MAX);
-	p.value = malloc(XATTRS_MAX);
+	p.buffer = malloc(PACK_BUFFER);
+	p.names = malloc(PACK_XATTRS_MAX);
+	p.value = malloc(PACK_XATTRS_MAX);
 	file = p.dir ? path_join(p.dir, "config") : NULL;
 	if (!file || !p.buffer || !p.names || !p.value)
 		return err_no_memory(e);

@@ -17,43 +17,17 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "archive.h"
+#include "archive_unpack.h"
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/path.h"
 #include "base/str.h"
-#include "base/vec.h"
 #include "kernel/host.h"
 #include "storage/identity.h"
 
-#define NAME_BYTES 255
-#define PATH_PIECE 3072			/* of a path that may be longer than the kernel takes at once */
-
-struct level {
-	int fd;
-	char *name;
-};
-
-struct unpack {
-	const struct unpacking *how;
-	struct log *l;
-	struct source *src;
-	int dir;		/* the container's directory */
-	struct stat own, config;	/* of it, and of the configuration there: what is beside belongs to the same */
-	char *old_name;		/* in the archive */
-	char *maps;		/* lines of the container's configuration */
-	size_t snaps;
-	char *prefix;		/* of the tree at hand: "rootfs", NULL before the first */
-	VEC(struct level);	/* its directories on the way to the last entry; the first is its root */
-	bool root_done;		/* the tree is complete */
-	bool have_root;		/* there was a rootfs */
-	unsigned left_out;	/* devices that a user namespace cannot have */
-	struct ticker ticker;
-};
 
 static void leave(struct unpack *u, size_t n)
 {
@@ -74,25 +48,6 @@ static void unpack_done(struct unpack *u)
 	source_free(u->src);
 }
 #define auto_unpack __attribute__((cleanup(unpack_done)))
-
-static const char *name_of(struct archive_entry *entry)
-{
-	const char *name = archive_entry_pathname(entry);
-
-	return name ? name : "";
-}
-
-static int fail(const struct unpack *u, struct archive_entry *entry, int num, struct err **e)
-{
-	if (num == ENOSPC || num == EDQUOT)
-		return err_no_room(e, num, u->how->dir);
-	return err_set(e, num, NULL, "cannot make %s", name_of(entry));
-}
-
-static int hostile(struct archive_entry *entry, const char *why, struct err **e)
-{
-	return err_archive_hostile(e, name_of(entry), why);
-}
 
 /* ---- small files before the trees */
 
@@ -156,7 +111,7 @@ static int take_file(struct unpack *u, struct archive_entry *entry, const char *
 	for (size_t i = 0; i < ARRAY_SIZE(reserved) && r == 0; i++)
 		r = STREQ(name, reserved[i]) ? -EINVAL : 0;
 	if (r < 0)
-		return hostile(entry, "is no name for such a file", e);
+		return unpack_hostile(entry, "is no name for such a file", e);
 	r = source_text(u->src, entry, &text, &n, e);
 	return r < 0 ? r : write_file(u, u->dir, name, archive_entry_perm(entry) & 0755, text, n, e);
 }
@@ -216,12 +171,12 @@ static int take_snapshot_file(struct unpack *u, struct archive_entry *entry, con
 	int r;
 
 	if (!STREQ(file, ARCHIVE_CONFIG) && !STREQ(file, "ts") && !STREQ(file, "comment"))
-		return hostile(entry, "is no part of a snapshot", e);
+		return unpack_hostile(entry, "is no part of a snapshot", e);
 	r = source_text(u->src, entry, &text, &n, e);
 	if (r < 0)
 		return r;
 	if (strlen(text) != n)
-		return hostile(entry, "holds a zero byte", e);
+		return unpack_hostile(entry, "holds a zero byte", e);
 	dir = snapshot_dir(u, snap, e);
 	if (dir < 0)
 		return dir;
@@ -232,237 +187,6 @@ static int take_snapshot_file(struct unpack *u, struct archive_entry *entry, con
 	if (r == 0 && !buf_ok(&b))
 		r = err_no_memory(e);
 	return r < 0 ? r : write_file(u, dir, file, 0640, buf_str(&b), b.len, e);
-}
-
-/* ---- attributes */
-
-/* What a mapped root, or this file system, need not take. */
-static bool is_optional(const char *name)
-{
-	return str_after(name, "trusted.");
-}
-
-static int set_xattrs(struct unpack *u, struct archive_entry *entry, const char *path, int fd, struct err **e)
-{
-	const char *name;
-	const void *value;
-	size_t n;
-
-	(void)archive_entry_xattr_reset(entry);
-	while (archive_entry_xattr_next(entry, &name, &value, &n) == ARCHIVE_OK) {
-		int r;
-
-		if (!name || !(str_after(name, "user.") || str_after(name, "trusted.") || STREQ(name, "security.capability") ||
-			       STREQ(name, "system.posix_acl_access") || STREQ(name, "system.posix_acl_default")))
-			return hostile(entry, "has an attribute that no file there may have", e);
-		/* They steer file systems of the host. */
-		if (is_optional(name) && !u->how->trust)
-			continue;
-		r = fd >= 0 ? fsetxattr(fd, name, value, n, 0) : lsetxattr(path, name, value, n, 0);
-		if (r < 0 && !is_optional(name))
-			return err_set(e, errno, NULL, "cannot set %s of %s", name, name_of(entry));
-	}
-	return 0;
-}
-
-static void times_of(struct archive_entry *entry, struct timespec t[2])
-{
-	t[0] = (struct timespec){ archive_entry_atime(entry), archive_entry_atime_nsec(entry) };
-	t[1] = (struct timespec){ archive_entry_mtime(entry), archive_entry_mtime_nsec(entry) };
-	if (!archive_entry_atime_is_set(entry))
-		t[0].tv_nsec = UTIME_OMIT;
-	if (!archive_entry_mtime_is_set(entry))
-		t[1].tv_nsec = UTIME_OMIT;
-}
-
-/* Whoever imports is in our map behind the container's ids, and is no owner of anything in it. */
-static int check_ids(const struct unpack *u, struct archive_entry *entry, struct err **e)
-{
-	la_int64_t uid = archive_entry_uid(entry), gid = archive_entry_gid(entry);
-
-	if (uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX || uid == u->how->caller_uid ||
-	    gid == u->how->caller_gid)
-		return hostile(entry, "has an owner that is not in the container's id map", e);
-	return 0;
-}
-
-/* In this order: a new owner takes capabilities and setuid bits away, a mode is part of a list. */
-static int set_by_fd(struct unpack *u, struct archive_entry *entry, int fd, struct err **e)
-{
-	struct timespec t[2];
-	int r = check_ids(u, entry, e);
-
-	if (r < 0)
-		return r;
-	if (fchown(fd, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry)) < 0)
-		return fail(u, entry, errno, e);
-	if (fchmod(fd, archive_entry_perm(entry) & 07777) < 0)
-		return fail(u, entry, errno, e);
-	r = set_xattrs(u, entry, NULL, fd, e);
-	times_of(entry, t);
-	if (r == 0 && futimens(fd, t) < 0)
-		r = fail(u, entry, errno, e);
-	return r;
-}
-
-static int set_by_name(struct unpack *u, struct archive_entry *entry, int dir, const char *name, struct err **e)
-{
-	char path[NAME_BYTES + 64];
-	struct timespec t[2];
-	int r = check_ids(u, entry, e);
-
-	if (r < 0)
-		return r;
-	if (fchownat(dir, name, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry), AT_SYMLINK_NOFOLLOW) < 0)
-		return fail(u, entry, errno, e);
-	/* We made it a moment ago, and nobody else writes here: it is no link. */
-	if (archive_entry_filetype(entry) != AE_IFLNK && fchmodat(dir, name, archive_entry_perm(entry) & 07777, 0) < 0)
-		return fail(u, entry, errno, e);
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir, name);
-	r = set_xattrs(u, entry, path, -1, e);
-	times_of(entry, t);
-	if (r == 0 && utimensat(dir, name, t, AT_SYMLINK_NOFOLLOW) < 0)
-		r = fail(u, entry, errno, e);
-	return r;
-}
-
-/* ---- single entries; dir is theirs, name has been checked */
-
-static int write_blocks(struct unpack *u, struct archive_entry *entry, int fd, struct err **e)
-{
-	for (;;) {
-		la_int64_t at;
-		const void *p;
-		size_t n;
-		int r = archive_read_data_block(source_archive(u->src), &p, &n, &at);
-
-		if (r == ARCHIVE_EOF)
-			return 0;
-		if (r < ARCHIVE_WARN)
-			return source_fail(u->src, e);
-		if (at < 0 || at > archive_entry_size(entry) || (la_int64_t)n > archive_entry_size(entry) - at)
-			return hostile(entry, "holds more than its size", e);
-		ticker_add(&u->ticker, n, 0);
-		if (u->how->limit && u->ticker.bytes > u->how->limit)
-			return err_archive_limit(e, u->how->limit);
-		while (n) {
-			ssize_t put = pwrite(fd, p, n, at);
-
-			if (put < 0 && errno == EINTR)
-				continue;
-			if (put < 0)
-				return fail(u, entry, errno, e);
-			p = (const char *)p + put;
-			n -= (size_t)put;
-			at += put;
-		}
-	}
-}
-
-static int make_file(struct unpack *u, struct archive_entry *entry, int dir, const char *name, struct err **e)
-{
-	auto_close int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	int r;
-
-	if (fd < 0)
-		return errno == EEXIST ? hostile(entry, "comes twice", e) : fail(u, entry, errno, e);
-	if (archive_entry_size(entry) < 0)
-		return hostile(entry, "has no size", e);
-	r = write_blocks(u, entry, fd, e);
-	/* What ends with a hole. */
-	if (r == 0 && ftruncate(fd, archive_entry_size(entry)) < 0)
-		r = fail(u, entry, errno, e);
-	return r < 0 ? r : set_by_fd(u, entry, fd, e);
-}
-
-static bool is_common_device(struct archive_entry *entry)
-{
-	static const struct {
-		unsigned major, minor;
-	} common[] = { { 0, 0 }, { 1, 3 }, { 1, 5 }, { 1, 7 }, { 1, 8 }, { 1, 9 }, { 5, 0 }, { 5, 1 }, { 5, 2 }, { 10, 200 }, { 10, 229 } };
-
-	for (size_t i = 0; i < ARRAY_SIZE(common) && archive_entry_filetype(entry) == AE_IFCHR; i++)
-		if (common[i].major == archive_entry_rdevmajor(entry) && common[i].minor == archive_entry_rdevminor(entry))
-			return true;
-	return false;
-}
-
-static int make_node(struct unpack *u, struct archive_entry *entry, int dir, const char *name, struct err **e)
-{
-	mode_t type = archive_entry_filetype(entry);
-	dev_t dev = 0;
-
-	if (type != AE_IFIFO) {
-		if (!is_common_device(entry) && !u->how->trust)
-			return err_archive_device(e, name_of(entry), (unsigned)archive_entry_rdevmajor(entry),
-						  (unsigned)archive_entry_rdevminor(entry));
-		dev = makedev(archive_entry_rdevmajor(entry), archive_entry_rdevminor(entry));
-	}
-	if (mknodat(dir, name, type | 0600, dev) < 0) {
-		if (errno == EEXIST)
-			return hostile(entry, "comes twice", e);
-		if (errno != EPERM || type == AE_IFIFO || host_in_initial_userns())
-			return fail(u, entry, errno, e);
-		u->left_out++;
-		return 0;
-	}
-	return set_by_name(u, entry, dir, name, e);
-}
-
-static int make_symlink(struct unpack *u, struct archive_entry *entry, int dir, const char *name, struct err **e)
-{
-	const char *target = archive_entry_symlink(entry);
-
-	if (!target || !*target)
-		return hostile(entry, "is a link to nothing", e);
-	if (symlinkat(target, dir, name) < 0)
-		return errno == EEXIST ? hostile(entry, "comes twice", e) : fail(u, entry, errno, e);
-	return set_by_name(u, entry, dir, name, e);
-}
-
-/* The directory of a name that there is, "a/b" of the tree: below its root, reached without any link, however long. */
-static int open_beneath(int root, const char *path, size_t len)
-{
-	struct open_how how = {
-		.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
-	};
-	auto_close int at = (int)syscall(SYS_openat2, root, ".", &how, sizeof(how));
-
-	while (at >= 0 && len) {
-		size_t n = MIN(len, (size_t)PATH_PIECE);
-		char piece[PATH_PIECE + 1];
-
-		while (n < len && n && path[n] != '/')
-			n--;
-		memcpy(piece, path, n);
-		piece[n] = '\0';
-		/* An empty one, of a name that is too long, is not found. */
-		fd_replace(&at, (int)syscall(SYS_openat2, at, piece, &how, sizeof(how)));
-		path += MIN(n + 1, len);
-		len -= MIN(n + 1, len);
-	}
-	return take_fd(&at);
-}
-
-/* The first name of the file. */
-static int make_link(struct unpack *u, struct archive_entry *entry, int dir, const char *name, struct err **e)
-{
-	const char *rest = str_after(archive_entry_hardlink(entry), u->prefix), *base;
-	auto_close int parent = -EBADF;
-	struct stat st;
-
-	if (!rest || *rest != '/' || !rest[1] || path_has_dotdot(rest + 1))
-		return hostile(entry, "is a hard link that leads elsewhere", e);
-	rest++;
-	base = strrchr(rest, '/');
-	parent = open_beneath(u->v[0].fd, rest, base ? (size_t)(base - rest) : 0);
-	base = base ? base + 1 : rest;
-	if (parent < 0 || !*base || fstatat(parent, base, &st, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(st.st_mode))
-		return hostile(entry, "is a hard link to something that is not there", e);
-	if (linkat(parent, base, dir, name, 0) < 0)
-		return errno == EEXIST ? hostile(entry, "comes twice", e) : fail(u, entry, errno, e);
-	return 0;
 }
 
 /* ---- trees */
@@ -487,13 +211,13 @@ static int make_directory(struct unpack *u, struct archive_entry *entry, const c
 	int up = u->v[u->n - 1].fd, fd;
 
 	if (u->n > ARCHIVE_DEPTH_MAX)
-		return hostile(entry, "lies deeper than any path may", e);
+		return unpack_hostile(entry, "lies deeper than any path may", e);
 	/* One that is there has been completed before, or is something else. */
 	if (mkdirat(up, name, 0700) < 0)
-		return errno == EEXIST ? hostile(entry, "lies in a directory that is complete, or in none", e) :
-					 fail(u, entry, errno, e);
+		return errno == EEXIST ? unpack_hostile(entry, "lies in a directory that is complete, or in none", e) :
+					 unpack_fail(u, entry, errno, e);
 	fd = openat(up, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? fail(u, entry, errno, e) : enter(u, fd, name, e);
+	return fd < 0 ? unpack_fail(u, entry, errno, e) : enter(u, fd, name, e);
 }
 
 static bool is_component(const char *name, size_t n)
@@ -514,7 +238,7 @@ static int go_to(struct unpack *u, struct archive_entry *entry, const char *path
 		auto_free char *name = NULL;
 
 		if (!is_component(path, n))
-			return hostile(entry, "has a name that leads elsewhere", e);
+			return unpack_hostile(entry, "has a name that leads elsewhere", e);
 		if (!path[n])
 			break;
 		name = strndup(path, n);
@@ -545,7 +269,7 @@ static int take_directory(struct unpack *u, struct archive_entry *entry, const c
 	int r = is_open ? 0 : make_directory(u, entry, name, e);
 
 	if (r == 0)
-		r = set_by_fd(u, entry, u->v[u->n - 1].fd, e);
+		r = unpack_attributes(u, entry, u->v[u->n - 1].fd, e);
 	if (r == 0)
 		leave(u, u->n - 1);
 	return r;
@@ -562,20 +286,20 @@ static int take_entry(struct unpack *u, struct archive_entry *entry, const char 
 	ticker_add(&u->ticker, 0, 1);
 	dir = u->v[u->n - 1].fd;
 	if (archive_entry_hardlink(entry) && !is_open)
-		return make_link(u, entry, dir, name, e);
+		return unpack_link(u, entry, dir, name, e);
 	switch (archive_entry_filetype(entry)) {
 	case AE_IFREG:
-		return make_file(u, entry, dir, name, e);
+		return unpack_file(u, entry, dir, name, e);
 	case AE_IFDIR:
 		return take_directory(u, entry, name, is_open, e);
 	case AE_IFLNK:
-		return make_symlink(u, entry, dir, name, e);
+		return unpack_symlink(u, entry, dir, name, e);
 	case AE_IFCHR:
 	case AE_IFBLK:
 	case AE_IFIFO:
-		return make_node(u, entry, dir, name, e);
+		return unpack_node(u, entry, dir, name, e);
 	default:
-		return hostile(entry, "is of no type that belongs there", e);
+		return unpack_hostile(entry, "is of no type that belongs there", e);
 	}
 }
 
@@ -605,9 +329,9 @@ static int begin_tree(struct unpack *u, struct archive_entry *entry, const char 
 	int fd;
 
 	if (u->prefix && !u->root_done)
-		return hostile(entry, "stands in the middle of another tree", e);
+		return unpack_hostile(entry, "stands in the middle of another tree", e);
 	if (!snap && u->have_root)
-		return hostile(entry, "comes twice", e);
+		return unpack_hostile(entry, "comes twice", e);
 	leave(u, 0);
 	fd = open_tree_root(u, snap, e);
 	if (fd < 0)
@@ -634,16 +358,16 @@ static int take_in_tree(struct unpack *u, struct archive_entry *entry, const cha
 	if (!u->prefix || !STREQ(u->prefix, prefix))
 		r = begin_tree(u, entry, prefix, snap, e);
 	else if (u->root_done)
-		r = hostile(entry, "stands behind the end of its tree", e);
+		r = unpack_hostile(entry, "stands behind the end of its tree", e);
 	if (r < 0)
 		return r;
 	if (*path)
 		return take_entry(u, entry, path + 1, e);
 	if (archive_entry_filetype(entry) != AE_IFDIR)
-		return hostile(entry, "is no directory", e);
+		return unpack_hostile(entry, "is no directory", e);
 	leave(u, 1);
 	u->root_done = true;
-	return set_by_fd(u, entry, u->v[0].fd, e);
+	return unpack_attributes(u, entry, u->v[0].fd, e);
 }
 
 /* ---- the whole */
@@ -658,10 +382,10 @@ static int take_snapshot(struct unpack *u, struct archive_entry *entry, const ch
 	if (!snap)
 		return err_no_memory(e);
 	if (!rest[n] || name_check(snap, NULL) < 0)
-		return hostile(entry, "has no name of a snapshot", e);
+		return unpack_hostile(entry, "has no name of a snapshot", e);
 	tree = str_after(rest + n + 1, ARCHIVE_ROOT);
 	if (!tree || (*tree && *tree != '/'))
-		return u->prefix ? hostile(entry, "stands behind the trees", e) :
+		return u->prefix ? unpack_hostile(entry, "stands behind the trees", e) :
 				   take_snapshot_file(u, entry, snap, rest + n + 1, e);
 	if (asprintf(&prefix, ARCHIVE_SNAPS "%s/" ARCHIVE_ROOT, snap) < 0)
 		return err_no_memory(e);
@@ -670,7 +394,7 @@ static int take_snapshot(struct unpack *u, struct archive_entry *entry, const ch
 
 static int take(struct unpack *u, struct archive_entry *entry, struct err **e)
 {
-	auto_free char *own = strdup(name_of(entry));
+	auto_free char *own = strdup(unpack_name(entry));
 	const char *name = own, *rest;
 	size_t n = own ? strlen(own) : 0;
 
@@ -680,7 +404,7 @@ static int take(struct unpack *u, struct archive_entry *entry, struct err **e)
 	if (n > 1 && own[n - 1] == '/' && archive_entry_filetype(entry) == AE_IFDIR)
 		own[n - 1] = '\0';
 	if (archive_entry_is_encrypted(entry))
-		return hostile(entry, "is encrypted", e);
+		return unpack_hostile(entry, "is encrypted", e);
 	rest = str_after(name, ARCHIVE_ROOT);
 	if (rest && (!*rest || *rest == '/'))
 		return take_in_tree(u, entry, ARCHIVE_ROOT, NULL, rest, e);
@@ -690,7 +414,7 @@ static int take(struct unpack *u, struct archive_entry *entry, struct err **e)
 	rest = str_after(name, ARCHIVE_FILES);
 	if (rest && !u->prefix)
 		return take_file(u, entry, rest, e);
-	return hostile(entry, "belongs to no part of a container", e);
+	return unpack_hostile(entry, "belongs to no part of a container", e);
 }
 
 static int take_all(struct unpack *u, struct err **e)
@@ -703,7 +427,7 @@ static int take_all(struct unpack *u, struct err **e)
 			return r;
 		if (r == 0)
 			return err_archive_damaged(e, "it is cut off before its digest");
-		if (STREQ(name_of(entry), ARCHIVE_DIGEST)) {
+		if (STREQ(unpack_name(entry), ARCHIVE_DIGEST)) {
 			if (u->prefix && !u->root_done)
 				return err_archive_damaged(e, "a tree in it is not complete");
 			return source_verify(u->src, entry, e);

@@ -29,8 +29,8 @@
 #include "vtable.h"
 
 #define EXPLAIN_MAX (4U << 20)
-/* What a monitor has open on a hybrid hierarchy is some 50; clients and what they pass come on top. */
-#define FILES_MIN 128UL
+/* What a monitor has open on a hybrid hierarchy is some 50; some clients come on top. */
+#define FILES_MIN 64UL
 /* A container that does not run has no monitor that could tell when it does: it is asked for this often. */
 #define NOT_RUNNING_POLL_MS 100
 /* How long a shutdown that nobody waits for is still what is wanted. */

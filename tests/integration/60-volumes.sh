@@ -11,6 +11,10 @@ printf 'lxc.net.0.type = empty\n' >"$scratch/plain.conf"
 printf 'lxc.net.0.type = empty\nlxc.idmap = u 0 100000 65536\nlxc.idmap = g 0 100000 65536\n' >"$scratch/mapped.conf"
 chmod 0755 "$lxcpath"
 
+# VOLUMES="zfs nbd" chooses.
+wants() {
+	case " ${VOLUMES-lvm zfs loop nbd} " in *" $1 "*) return 0 ;; *) return 1 ;; esac
+}
 inside() { lxc-attach -n "$1" -- sh -c "$2"; }
 # Of the root, as the container sees it, in MiB.
 room() { inside "$1" "df -kP / | awk 'NR == 2 { print int(\$2 / 1024) }'"; }
@@ -101,7 +105,9 @@ cleanup_lvm() {
 	losetup -d "$pv" 2>/dev/null
 }
 volumes() { lvs --noheadings -o lv_name "$vg" | tr -d ' ' | sort | tr '\n' ' '; }
-if ! [ -e /dev/mapper/control ]; then
+if ! wants lvm; then
+	skip "logical volumes" "not chosen by VOLUMES"
+elif ! [ -e /dev/mapper/control ]; then
 	skip "logical volumes" "needs the kernel's device mapper"
 elif ! command -v thin_check >/dev/null || ! command -v pvcreate >/dev/null; then
 	skip "logical volumes" "needs lvm2 and thin-provisioning-tools"
@@ -178,9 +184,12 @@ fi
 # ---- data sets
 cleanup_zfs() {
 	zpool destroy -f "$pool" >/dev/null 2>&1
+	losetup -d "$disk" 2>/dev/null
 }
 datasets() { zfs list -H -o name -r "$pool/lxc" | tr '\n' ' '; }
-if ! [ -e /dev/zfs ]; then
+if ! wants zfs; then
+	skip "data sets" "not chosen by VOLUMES"
+elif ! [ -e /dev/zfs ]; then
 	skip "data sets" "needs the kernel's zfs"
 elif ! command -v zpool >/dev/null; then
 	skip "data sets" "needs zfsutils-linux"
@@ -188,7 +197,9 @@ else
 	pool=tiffin$(cut -c 1-8 /proc/sys/kernel/random/uuid)
 	truncate -s 512M /tmp/z.img
 	trap cleanup_zfs EXIT
-	zpool create -m none "$pool" /tmp/z.img || comment "zpool create failed"
+	# A file would be opened by the kernel, which does not see this /tmp.
+	disk=$(losetup -f --show /tmp/z.img)
+	zpool create -o cachefile=none -m none "$pool" "$disk" || comment "zpool create failed"
 	zfs create "$pool/lxc"
 	is "$(datasets)" "$pool/lxc " "there is a pool"
 	for conf in plain mapped; do
@@ -247,7 +258,9 @@ grown() {
 	succeeds "$what: destroy" lxc-destroy -n "$n"
 	ok "$what: nothing is left" test ! -e "$lxcpath/$n"
 }
-if ! [ -w /dev/loop-control ]; then
+if ! wants loop; then
+	skip "images" "not chosen by VOLUMES"
+elif ! [ -w /dev/loop-control ]; then
 	skip "images" "needs loop devices"
 else
 	mount -t tmpfs -o mode=0711,size=3G tmpfs "$lxcpath"
@@ -266,7 +279,9 @@ fi
 
 # ---- images of virtual machines
 attached() { cat /sys/block/nbd*/pid 2>/dev/null | wc -l; }
-if ! [ -e /sys/block/nbd0 ]; then
+if ! wants nbd; then
+	skip "nbd" "not chosen by VOLUMES"
+elif ! [ -e /sys/block/nbd0 ]; then
 	skip "nbd" "needs the kernel's network block devices"
 elif ! command -v qemu-nbd >/dev/null || ! command -v qemu-img >/dev/null; then
 	skip "nbd" "needs qemu-utils"

@@ -51,10 +51,10 @@ ok "which was often enough" test "$failures" -ge 25
 is "$(find /sys/fs/cgroup -maxdepth 3 -name "*$n*")" "" "no cgroup is left"
 
 bad='' failures=0
-fails 1 "below what a container needs" sh -c "ulimit -n 100; lxc-start -n $n"
-like "$err" "no more than 100 files may be open, and a container needs 128
+fails 1 "below what a container needs" sh -c "ulimit -n 60; lxc-start -n $n"
+like "$err" "no more than 60 files may be open, and a container needs 64
 .*ulimit -n 1024" "it is not started, and both numbers are told"
-succeeds "with as many as it needs" sh -c "ulimit -n 128; lxc-start -n $n"
+succeeds "with as many as it needs" sh -c "ulimit -n 64; lxc-start -n $n"
 for limit in 5 6 7 8 9 10 11 12 13 14 15 16 18 20 24 28 32 40; do
 	with "$limit" lxc-attach -n "$n" -- true
 	with "$limit" lxc-info -n "$n"
@@ -65,7 +65,7 @@ for limit in 5 6 7 8 9 10 11 12 13 14 15 16 18 20 24 28 32 40; do
 done
 is "$bad" "" "what talks to one that runs works or says why, $failures times"
 is "$(lxc-info -sH -n "$n")" RUNNING "it runs as before"
-# Its monitor, whose limit is 128, with as many clients as it may have.
+# Its monitor, whose limit is 64, with as many clients as it may have.
 python3 - "$TIFFIN_INST" "$n" 2>/dev/null <<'END' &
 import socket, sys, time
 name = "\0" + sys.argv[1] + "/var/lib/lxc/" + sys.argv[2] + "/command"

@@ -498,14 +498,39 @@ attr_public int lxcext_snapshot_restore(struct lxc_container *c, const char *sna
 
 /* destroying them */
 
+/* One whose maker was killed before it had its name. 1: it is gone; 0: there was none. */
+static int drop_begun(struct call *k, const char *dir, const char *name)
+{
+	auto_free char *staging = partial_staging(name), *own = staging ? path_join(dir, staging) : NULL;
+	auto_close int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+	int r;
+
+	if (!own || fd < 0 || lstat(own, &st) < 0 || partial_state(own) == PARTIAL_BUSY)
+		return 0;
+	r = storage_rmtree(fd, staging, &k->e);
+	return r < 0 ? r : 1;
+}
+
 static int destroy_one(struct call *k, const char *dir, const char *name)
 {
-	struct handle *h = handle_new(name, dir);
+	int begun = drop_begun(k, dir, name), r = 0;
+	struct handle *h;
 	struct stat st;
-	int r = 0;
 
+	if (begun < 0)
+		return begun;
+	h = handle_new(name, dir);
 	if (!h)
 		return err_no_memory(&k->e);
+	if (begun) {
+		auto_free char *own = path_join(dir, name);
+
+		if (!own || lstat(own, &st) < 0) {
+			(void)lxc_container_put(&h->pub);
+			return 0;
+		}
+	}
 	if (stat(h->pub.configfile, &st) < 0) {
 		auto_free char *own = path_join(dir, name);
 

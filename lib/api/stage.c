@@ -51,8 +51,11 @@ static int fill(struct call *k, const struct conf *conf, struct stage *s)
 {
 	int r = s->marker = partial_begin(s->dir, &k->e);
 
-	if (r >= 0 && s->of_name)
+	if (r >= 0 && s->of_name) {
 		r = partial_note_origin(s->marker, s->of_lxcpath, s->of_name, &k->e);
+		if (r == -ENOSPC || r == -EDQUOT)
+			r = err_no_room(&k->e, -r, k->dir);
+	}
 	if (r >= 0)
 		r = dir_save_config(k, conf, s->dir, CONFIG);
 	if (r == 0)

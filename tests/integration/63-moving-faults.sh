@@ -193,7 +193,8 @@ for what in copy snapshot restore remap import export destroy; do
 			if [ -e "$lxcpath/$a/snaps/snap1/ts" ] && [ ! -e "$lxcpath/$a/snaps/snap1/partial" ]; then
 				[ "$(names "$lxcpath/$a/snaps/snap1/rootfs")" = "$new" ] || note "a snapshot is not the same"
 			fi
-			[ ! -e "$lxcpath/$a/snaps/snap1" ] || lxc-snapshot -n "$a" -d snap1 2>"$scratch/err" || note "a snapshot cannot be removed"
+			# What has no name yet is removed under the one that it was to get.
+			{ [ ! -e "$lxcpath/$a/snaps/snap1" ] && [ ! -e "$lxcpath/$a/snaps/.snap1.new" ]; } || lxc-snapshot -n "$a" -d snap1 2>"$scratch/err" || note "a snapshot cannot be removed"
 			;;
 		restore)
 			a_is "$new" "$before"

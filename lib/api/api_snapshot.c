@@ -514,31 +514,25 @@ static int drop_begun(struct call *k, const char *dir, const char *name)
 
 static int destroy_one(struct call *k, const char *dir, const char *name)
 {
-	int begun = drop_begun(k, dir, name), r = 0;
-	struct handle *h;
+	struct handle *h = handle_new(name, dir);
 	struct stat st;
+	int r = 0;
 
-	if (begun < 0)
-		return begun;
-	h = handle_new(name, dir);
 	if (!h)
 		return err_no_memory(&k->e);
-	if (begun) {
-		auto_free char *own = path_join(dir, name);
-
-		if (!own || lstat(own, &st) < 0) {
-			(void)lxc_container_put(&h->pub);
-			return 0;
-		}
-	}
 	if (stat(h->pub.configfile, &st) < 0) {
 		auto_free char *own = path_join(dir, name);
 
-		/* What an interrupted one left need not have a configuration. */
-		if (!own || partial_state(own) == PARTIAL_NONE)
-			r = err_snapshot_unknown(&k->e, name, k->name);
+		/* What an interrupted one left need not have a configuration, nor its name. */
+		if (!own || partial_state(own) == PARTIAL_NONE) {
+			r = drop_begun(k, dir, name);
+			if (r == 0)
+				r = err_snapshot_unknown(&k->e, name, k->name);
+			(void)lxc_container_put(&h->pub);
+			return MIN(r, 0);
+		}
 	}
-	if (r == 0 && !api_destroy(&h->pub)) {
+	if (!api_destroy(&h->pub)) {
 		handle_lock(h);
 		err_move(&k->e, take_ptr(h->error));
 		handle_unlock(h);

@@ -68,18 +68,36 @@ enum partial partial_state(const char *dir)
 	return r == 0 || r == -ELOOP ? PARTIAL_STALE : PARTIAL_BUSY;
 }
 
-int partial_begin(int dirfd, struct err **e)
+static int lock_marker(int fd)
 {
 	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return fcntl(fd, F_OFD_SETLK, &l) < 0 ? -errno : 0;
+}
+
+/* One that was found: it may be anything. */
+static int lock_found(int fd, const char *what, struct err **e)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return err_set(e, EINVAL, NULL, "the marker '" MARKER "' in the container's directory is no file");
+	r = lock_marker(fd);
+	return r < 0 ? err_set(e, -r, NULL, "cannot lock the marker of the %s", what) : 0;
+}
+
+int partial_begin(int dirfd, struct err **e)
+{
 	auto_close int fd = openat(dirfd, MARKER, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int r;
 
 	if (fd < 0)
 		return err_set(e, errno, NULL, "cannot mark the container as being created");
-	if (fcntl(fd, F_OFD_SETLK, &l) < 0) {
-		int saved = errno;
-
+	r = lock_marker(fd);
+	if (r < 0) {
 		(void)unlinkat(dirfd, MARKER, 0);
-		return err_set(e, saved, NULL, "cannot lock the marker of the creation");
+		return err_set(e, -r, NULL, "cannot lock the marker of the creation");
 	}
 	return take_fd(&fd);
 }
@@ -93,17 +111,10 @@ static bool starts_as_copy(int fd)
 
 int partial_take(int dirfd, struct err **e)
 {
-	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	auto_close int fd = openat(dirfd, MARKER, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
+	int r = fd < 0 ? err_set(e, errno, NULL, "cannot open the marker of the copy") : lock_found(fd, "copy", e);
 
-	if (fd < 0)
-		return err_set(e, errno, NULL, "cannot open the marker of the copy");
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return err_set(e, EINVAL, NULL, "the marker '" MARKER "' in the container's directory is no file");
-	if (fcntl(fd, F_OFD_SETLK, &l) < 0)
-		return err_set(e, errno, NULL, "cannot lock the marker of the copy");
-	return take_fd(&fd);
+	return r < 0 ? r : take_fd(&fd);
 }
 
 int partial_note_origin(int marker, const char *lxcpath, const char *name, struct err **e)
@@ -159,24 +170,23 @@ static int open_removal(int dirfd)
 
 int partial_begin_removal(int dirfd, struct err **e)
 {
-	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	auto_close int fd = open_removal(dirfd);
 	struct stat st;
+	int r;
 
 	/* Something else of that name: it goes first, and the marker takes its place. */
 	if (fd < 0 && (errno == ELOOP || errno == EISDIR || errno == ENXIO))
 		return storage_rmtree(dirfd, MARKER, e) < 0 ? -EIO : partial_begin_removal(dirfd, e);
 	if (fd < 0)
 		return err_set(e, errno, NULL, "cannot mark the container as being removed");
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return err_set(e, EINVAL, NULL, "the marker '" MARKER "' in the container's directory is no file");
-	if (fcntl(fd, F_OFD_SETLK, &l) < 0)
-		return err_set(e, errno, NULL, "cannot lock the marker of the removal");
+	r = lock_found(fd, "removal", e);
+	if (r < 0)
+		return r;
 	/* What was begun to be copied is no copy any more. */
-	if (starts_as_copy(fd) && ftruncate(fd, 0) == 0)
-		st.st_size = 0;
+	if (starts_as_copy(fd))
+		(void)!ftruncate(fd, 0);
 	/* An empty one says less, but enough: what it marks is not complete, and is removed in the same way. */
-	if (st.st_size == 0 && write(fd, REMOVAL, strlen(REMOVAL)) < 0 && !is_full(errno)) {
+	if (fstat(fd, &st) == 0 && st.st_size == 0 && write(fd, REMOVAL, strlen(REMOVAL)) < 0 && !is_full(errno)) {
 		int saved = errno;
 
 		(void)unlinkat(dirfd, MARKER, 0);

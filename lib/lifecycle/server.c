@@ -349,8 +349,7 @@ static int on_limit(struct loop *l, struct source *src, uint32_t events, void *a
 	return 0;
 }
 
-/* 0, or a negative errno with fd closed. */
-static int client_add(struct server *s, int fd)
+static void client_add(struct server *s, int fd)
 {
 	struct client *c = calloc(1, sizeof(*c));
 	auto_err struct err *e = NULL;
@@ -358,7 +357,7 @@ static int client_add(struct server *s, int fd)
 
 	if (!c) {
 		fd_close(fd);
-		return -ENOMEM;
+		return;
 	}
 	c->server = s;
 	c->in_fd = -EBADF;
@@ -369,7 +368,7 @@ static int client_add(struct server *s, int fd)
 	if (r < 0) {
 		fd_close(fd);
 		free(c);
-		return r;
+		return;
 	}
 	c->next = s->clients;
 	s->clients = c;
@@ -377,7 +376,6 @@ static int client_add(struct server *s, int fd)
 	r = loop_add_timer(s->loop, REQUEST_LIMIT_MS, on_limit, c, &c->timer, &e);
 	if (r < 0)
 		client_free(c);
-	return r;
 }
 
 /* Whom this container is no business of: nobody keeps its owner out by being many. */
@@ -424,7 +422,7 @@ static int on_listen(struct loop *l, struct source *src, uint32_t events, void *
 		if (s->n >= s->max)
 			fd_close(fd);
 		else
-			(void)client_add(s, fd);
+			client_add(s, fd);
 	}
 	return 0;
 }

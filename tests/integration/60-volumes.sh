@@ -75,6 +75,14 @@ snapshots() {
 	is "$(lxc-snapshot -n "$n" -L)" "No snapshots" "$what: and there is none"
 }
 
+ephemeral() {
+	succeeds "$what: ephemeral" lxc-copy -n "$n" -e -N "$n-e"
+	is "$(inside "$n-e" 'cat /root/mark')" one "$what: it has the data"
+	succeeds "$what: it stops" lxc-stop -n "$n-e" -k
+	eventually 10 test ! -e "$lxcpath/$n-e"
+	ok "$what: and is gone" test ! -e "$lxcpath/$n-e"
+}
+
 # cut_off WHAT-LISTS-THE-VOLUMES COMMAND...: killed after longer and longer times; what it leaves is removed by a destroy,
 # the next attempt is not in its way, and the original is what it was.
 cut_off() {
@@ -160,11 +168,7 @@ else
 			esac
 			snapshots "$([ $kind = thin ] || echo none)"
 			grows 128 one
-			succeeds "$what: ephemeral" lxc-copy -n "$n" -e -N "$n-e"
-			is "$(inside "$n-e" 'cat /root/mark')" one "$what: it has the data"
-			succeeds "$what: it stops" lxc-stop -n "$n-e" -k
-			eventually 10 test ! -e "$lxcpath/$n-e"
-			ok "$what: and is gone" test ! -e "$lxcpath/$n-e"
+			ephemeral
 			succeeds "$what: destroy" lxc-destroy -n "$n"
 			is "$(volumes)" "pool " "$what: nothing is left"
 		done
@@ -231,11 +235,7 @@ else
 		succeeds "$what: a larger one" lxc-resize -n "$n" 64M
 		ok "$what: gives room" lxc-attach -n "$n" -- sh -c 'dd if=/dev/urandom of=/root/large bs=1M count=40 && sync && rm /root/large'
 		succeeds "$what: stop" lxc-stop -k -n "$n"
-		succeeds "$what: ephemeral" lxc-copy -n "$n" -e -N "$n-e"
-		is "$(inside "$n-e" 'cat /root/mark')" one "$what: it has the data"
-		succeeds "$what: it stops" lxc-stop -n "$n-e" -k
-		eventually 10 test ! -e "$lxcpath/$n-e"
-		ok "$what: and is gone" test ! -e "$lxcpath/$n-e"
+		ephemeral
 		succeeds "$what: destroy" lxc-destroy -n "$n"
 		is "$(datasets)" "$pool/lxc " "$what: nothing is left"
 		is "$(zfs list -H -t snapshot -o name -r "$pool")" "" "$what: no snapshot either"

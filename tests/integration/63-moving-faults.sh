@@ -183,7 +183,7 @@ for what in copy snapshot restore remap import export destroy; do
 			a_is "$new"
 			if [ -e "$lxcpath/$b/partial" ] || [ -e "$lxcpath/.$b.new" ]; then
 				grep -q "lxc-destroy .*-n $b removes" "$scratch/ls" || note "$what: nothing says what to do: $(cat "$scratch/ls")"
-			elif [ -e "$lxcpath/$b" ]; then
+			elif [ -e "$lxcpath/$b" ] && [ -n "$(ls -A "$lxcpath/$b")" ]; then
 				[ "$(find "$lxcpath/$b/rootfs/many" | wc -l)" -eq 1501 ] || note "$what: is not complete, and does not say so"
 			fi
 			between "$what"
@@ -224,4 +224,13 @@ for what in copy snapshot restore remap import export destroy; do
 	is "$bad" "" "$what, killed at any moment: $((rounds - ended)) of $rounds times"
 done
 ok "all goes" lxc-destroy -s -n "$a"
+# What is left of a removal that was killed before its last call.
+mkdir "$lxcpath/$b"
+succeeds "an empty directory goes" lxc-destroy -n "$b"
+ok "it has" test ! -e "$lxcpath/$b"
+mkdir "$lxcpath/$b"
+echo precious >"$lxcpath/$b/file"
+fails 1 "one with a file that is no container's" lxc-destroy -n "$b"
+is "$(cat "$lxcpath/$b/file")" precious "is left alone"
+rm -r "${lxcpath:?}/$b"
 finish

@@ -330,6 +330,7 @@ if part valgrind; then
 		# What a test loses that jumps out of its middle is nobody's leak: only what is read and written.
 		make -C "$top_builddir" "${MAKE_JOBS:--j2}" check TESTS= >"$work/unit.out" 2>&1 || tail -n 5 "$work/unit.out" | sed 's/^/# /'
 		programs=0 failed=''
+		find /sys/fs/cgroup -maxdepth 2 -name "lxc.*.unit-*" >"$work/cgroups"
 		for program in "$top_builddir"/tests/unit/test-*; do
 			case ${program##*/} in
 			*.*) continue ;;
@@ -343,6 +344,9 @@ if part valgrind; then
 				--log-file="$reports/valgrind.%p" "$program") >"$work/unit.out" 2>&1 </dev/null &&
 				! grep -q '^not ok' "$work/unit.out" || failed="$failed ${program##*/}"
 		done
+		# What a test that valgrind has ended did not remove: they are empty.
+		find /sys/fs/cgroup -maxdepth 2 -name "lxc.*.unit-*" | grep -vxFf "$work/cgroups" |
+			while read -r group; do find "$group" -depth -type d -exec rmdir {} \; 2>/dev/null; done
 		good=0
 		no_reports "valgrind unit" || good=1
 		[ "$programs" -gt 0 ] || good=1

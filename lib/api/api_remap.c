@@ -23,6 +23,7 @@
 #include "lifecycle/partial.h"
 #include "snapshots.h"
 #include "storage/storage.h"
+#include "use.h"
 #include "watch.h"
 
 #define IDMAP "lxc.idmap"
@@ -224,6 +225,14 @@ static int check(struct call *k)
 	return list ? err_clones_exist(&k->e, k->name, list) : err_no_memory(&k->e);
 }
 
+/* Nobody puts another container in the place of theirs meanwhile: they would have no path for a moment. */
+static int remap_snapshots(struct call *k, struct remap *m)
+{
+	auto_use int use = use_shared(k);
+
+	return use < 0 ? use : snapshots_each(k, remap_one, m);
+}
+
 static int remap(struct call *k, struct remap *m)
 {
 	int r = read_lines(k, m);
@@ -232,7 +241,7 @@ static int remap(struct call *k, struct remap *m)
 		r = check(k);
 	/* First those that may stand on the container's own root. */
 	if (r == 0)
-		r = snapshots_each(k, remap_one, m);
+		r = remap_snapshots(k, m);
 	return r == 0 ? remap_one(k, m) : r;
 }
 

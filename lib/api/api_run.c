@@ -66,19 +66,6 @@ static void start_done(struct start *s)
 }
 #define auto_start __attribute__((cleanup(start_done)))
 
-/* What is being destroyed, renamed or replaced is not started; and none of this begins while it starts. */
-static int hold(struct call *k, struct start *s)
-{
-	if (!call_is_defined(k))
-		return 0;
-	s->use = use_shared(k);
-	if (s->use >= 0 || err_is(k->e, "container-in-use"))
-		return s->use < 0 ? s->use : 0;
-	/* A directory that cannot be read is a matter of those who need to. */
-	err_free(take_ptr(k->e));
-	return 0;
-}
-
 /* The monitor works in /: a pid file is named relative to where the caller is. */
 static char *absolute(const char *path)
 {
@@ -106,8 +93,9 @@ static int start_prepare(struct call *k, int useinit, char *const argv[], struct
 
 	if (r == 0)
 		r = call_trust_config(k);
+	/* What is being destroyed, renamed or replaced is not started; and none of this begins while it starts. */
 	if (r == 0)
-		r = hold(k, s);
+		r = use_if_there(k, &s->use);
 	if (r == 0)
 		r = partial_check(k->dir, k->name, k->lxcpath, &k->e);
 	if (r == 0)

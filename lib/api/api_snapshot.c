@@ -441,6 +441,7 @@ static int restore(struct call *k, const char *name, const char *newname, const 
 {
 	auto_strv struct strv users = { 0 };
 	auto_free char *dir = NULL, *text = NULL;
+	auto_use int use = -EBADF;
 	struct handle *h = NULL;
 	struct call snap;
 	int r = copy_settle(k);
@@ -449,9 +450,11 @@ static int restore(struct call *k, const char *name, const char *newname, const 
 		r = name_check(name, &k->e);
 	if (r == 0 && newname)
 		r = name_check(newname, &k->e);
-	/* Another container takes nothing away from those. */
+	/* Another container takes nothing away from those, and wants the snapshot to keep its path. */
 	if (r == 0 && (!newname || STREQ(newname, k->name)))
 		r = depend_users(k->dir, &users, &k->e);
+	else if (r == 0)
+		r = use_if_there(k, &use);
 	if (r < 0)
 		return r;
 	if (users.n) {
@@ -545,10 +548,14 @@ static int destroy_one(struct call *k, const char *dir, const char *name)
 static int destroy_named(struct call *k, const char *name)
 {
 	auto_free char *dir = NULL;
+	auto_use int use = -EBADF;
 	int r = name_check(name, &k->e);
 
 	if (r == 0)
 		r = copy_settle(k);
+	/* Until it is gone it has this path. */
+	if (r == 0)
+		r = use_if_there(k, &use);
 	if (r < 0)
 		return r;
 	dir = snapshots_dir(k);
@@ -585,8 +592,11 @@ static int destroy_all(struct call *k)
 {
 	auto_strv struct strv names = { 0 };
 	auto_free char *dir = NULL;
+	auto_use int use = -EBADF;
 	int r = copy_settle(k);
 
+	if (r == 0)
+		r = use_if_there(k, &use);
 	if (r < 0)
 		return r;
 	dir = snapshots_dir(k);

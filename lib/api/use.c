@@ -74,6 +74,17 @@ int use_shared(struct call *k)
 	return open_and_take(k, LOCK_SH);
 }
 
+int use_if_there(struct call *k, int *ret)
+{
+	*ret = call_is_defined(k) ? use_shared(k) : -ENOENT;
+	if (*ret >= 0)
+		return 0;
+	if (err_is(k->e, "container-in-use"))
+		return *ret;
+	err_free(take_ptr(k->e));
+	return 0;
+}
+
 int use_alone(struct call *k)
 {
 	return open_and_take(k, LOCK_EX);

@@ -9,6 +9,8 @@
  * err_container_in_use at once when that cannot be had; -ENOENT with err_container_unknown. */
 int use_shared(struct call *k);
 int use_alone(struct call *k);
+/* use_shared where there is a container whose directory can be read; else 0 with *ret < 0. -EBUSY as above. */
+int use_if_there(struct call *k, int *ret);
 /* The same for a directory that is open already; the lock is dirfd's. */
 int use_alone_fd(struct call *k, int dirfd);
 /* Gives it up and closes fd (negative: nothing). Closing alone would not do: a child that another thread forked

@@ -361,5 +361,17 @@ verdict() {
 	[ "$status_2" -ne 0 ] || [ "$status_1" -ne 0 ] || is_there "$a" || note "the import is lost"
 }
 sweep "it is destroyed, and imported"
+
+# ---- while somebody else puts another container in its place, a snapshot has no path: nothing is done to it then
+
+reset
+before=$(tree "$lxcpath/$a")
+for command in "lxc-snapshot -n $a -d snap0" "lxc-snapshot -n $a -d ALL" "lxc-snapshot -n $a -r snap0" "lxc-snapshot -n $a -r snap0 -N $b" "lxc-remap -n $a -f $scratch/mapped" "lxc-destroy -s -n $a"; do
+	fails 1 "not while it is held: $command" flock "$lxcpath/$a" -c "$command"
+	like "$err" "container $a is being copied, started, moved or removed by another process$" "which it says"
+	is "$(tree "$lxcpath/$a")$(ls -A "$lxcpath/$b" 2>&1 | grep -v "No such")" "$before" "and all is as it was"
+done
+succeeds "which does not last" lxc-snapshot -n "$a" -d snap0
+
 for name in "$a" "$b" "$c"; do lxc-destroy -s -n "$name" >/dev/null 2>&1; done
 finish

@@ -207,7 +207,7 @@ void loop_on_idle(struct loop *l, unsigned ms, void (*rest)(void *arg), void (*w
 	l->rest = rest;
 	l->wake = wake;
 	l->idle_arg = arg;
-	l->busy = false;
+	l->busy = true;
 }
 
 static void note_activity(struct loop *l, bool busy)

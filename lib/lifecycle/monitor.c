@@ -297,32 +297,27 @@ bool monitor_may_reboot(const struct run *r)
 
 static void give_back(void *arg)
 {
-	const struct monitor *m = arg;
+	struct monitor *m = arg;
 
-	if (!m->ending && !m->warm)
-		memory_release();
+	if (m->ending)
+		return;
+	memory_release();
+	m->rested = true;
 }
 
 /* All at once costs a tenth of what one fault after the other does. */
 static void take_back(void *arg)
 {
-	const struct monitor *m = arg;
+	struct monitor *m = arg;
 
-	if (!m->warm)
+	if (m->rested)
 		memory_populate_small();
+	m->rested = false;
 }
 
 void monitor_rest(struct monitor *m)
 {
 	loop_on_idle(m->loop, IDLE_MS, give_back, take_back, m);
-	memory_release();
-}
-
-void monitor_expect_end(struct monitor *m)
-{
-	if (!m->warm)
-		memory_populate_small();
-	m->warm = true;
 }
 
 /* "oom_kill N" of the file that counts them. */
@@ -365,6 +360,5 @@ int monitor_stop(struct monitor *m, struct err **e)
 	/* A frozen process takes even SIGKILL only once it is thawed (v1). */
 	if (r->state == STATE_FROZEN || r->state == STATE_FREEZING)
 		(void)cgroup_freeze(r->cgroups, false, STOP_FREEZE_MS, NULL);
-	monitor_expect_end(m);
 	return 0;
 }

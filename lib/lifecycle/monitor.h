@@ -28,7 +28,7 @@ struct monitor {
 	char boot_id[64];
 	bool cancelled;			/* the start was called off */
 	bool ending;			/* init is gone: nothing can be stopped any more */
-	bool warm;			/* its pages are in place again */
+	bool rested;			/* its pages were given back */
 	void *tty_holder[TTY_MAX];	/* client that holds tty N */
 	struct termios saved_tty;
 	bool tty_is_raw;
@@ -63,10 +63,9 @@ void monitor_want_halt(struct monitor *m, unsigned wait_ms);
 /* Whether init's end by a reboot is to be one. */
 bool monitor_may_reboot(const struct run *r);
 void monitor_note_stopper(struct run *r, const char *how, uid_t uid, pid_t pid);
-/* Gives back the pages that are hardly needed while the container runs, now and after each time of activity. */
+/* From now on, whenever nothing has happened for a moment, gives back the pages that are hardly needed while the container
+ * runs. */
 void monitor_rest(struct monitor *m);
-/* Has in place what the way to the end needs, while init is still ending. */
-void monitor_expect_end(struct monitor *m);
 /* Reads from the cgroup, which must still be there, how many processes the kernel has killed for want of memory. */
 void monitor_count_oom_kills(struct run *r);
 /* Sends init the signal that stops it at once, and thaws it; before init exists: calls the start off. */

@@ -337,7 +337,6 @@ static bool shares(const struct run *r)
 /* First thing in the new process. */
 void start_init_in(struct run *r, int fd, int other)
 {
-	memory_populate();
 	fd_close(other);
 	keep_init_fds(r, fd);
 	r->listen_fd = r->status_fd = -EBADF;
@@ -359,7 +358,6 @@ int host_make_init(struct run *r, struct err **e)
 	if (pid == 0)
 		start_init_in(r, pair[1], pair[0]);
 	cgroup_clone_end(r->cgroups);
-	memory_populate();
 	fd_close(pair[1]);
 	if (pid < 0) {
 		fd_close(pair[0]);

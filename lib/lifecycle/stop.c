@@ -133,7 +133,6 @@ void stop_run(struct monitor *m)
 
 	if (r->exit_status >= 0 && WIFSIGNALED(r->exit_status) && WTERMSIG(r->exit_status) == SIGHUP)
 		r->reboot = monitor_may_reboot(r);
-	monitor_expect_end(m);
 	freeze_cancel(m);
 	m->ending = true; /* hooks at the end have a limit; a stop request cannot call them off */
 	m->cancelled = false;
@@ -157,7 +156,6 @@ void stop_run(struct monitor *m)
 	run_close_fds(r);
 	if (r->reboot) {
 		net_finish(true);
-		m->warm = false;
 		return;
 	}
 	host_retire(r);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copyright (C) The Tiffin authors */
-/* lxc-start - starts a container. In the foreground the program becomes the monitor. */
+/* lxc-start - starts a container. In the foreground the program becomes the monitor, or stands for it. */
 #include <stdlib.h>
 #include <string.h>
 

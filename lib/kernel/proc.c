@@ -132,14 +132,8 @@ pid_t proc_clone_seen(uint64_t flags, struct err **e)
 	return pid;
 }
 
-_Noreturn void proc_end_as(pid_t pid)
+static _Noreturn void end_with(int status)
 {
-	int status;
-
-	/* Whoever waits for the end of a pipe waits for the program alone. */
-	(void)close_range(0, ~0U, 0);
-	if (proc_wait(pid, &status) < 0)
-		_exit(127);
 	if (WIFSIGNALED(status)) {
 		sigset_t none;
 
@@ -150,6 +144,42 @@ _Noreturn void proc_end_as(pid_t pid)
 		(void)kill(getpid(), WTERMSIG(status));
 	}
 	_exit(WEXITSTATUS(status));
+}
+
+_Noreturn void proc_end_as(pid_t pid)
+{
+	int status;
+
+	/* Whoever waits for the end of a pipe waits for the program alone. */
+	(void)close_range(0, ~0U, 0);
+	if (proc_wait(pid, &status) < 0)
+		_exit(127);
+	end_with(status);
+}
+
+_Noreturn void proc_stand_for(pid_t pid, int pidfd, const sigset_t *mask)
+{
+	sigset_t early;
+	siginfo_t si;
+	int status;
+
+	(void)sigpending(&early);
+	(void)proc_close_fds(0, &pidfd, 1);
+	for (;;) {
+		if (sigwaitinfo(mask, &si) < 0)
+			continue;
+		if (si.si_signo == SIGCHLD) {
+			if (waitpid(pid, &status, WNOHANG) == pid)
+				end_with(status);
+			continue;
+		}
+		/* What the terminal sends, both get, but for what it sent before there were two. */
+		if (si.si_code > 0 && sigismember(&early, si.si_signo) != 1)
+			continue;
+		(void)sigdelset(&early, si.si_signo);
+		si.si_code = SI_QUEUE;
+		(void)pidfd_send_signal(pidfd, si.si_signo, &si, 0);
+	}
 }
 
 pid_t proc_clone_exec(uint64_t flags, struct err **e)

@@ -2,6 +2,7 @@
 /* Copyright (C) The Tiffin authors */
 /* proc - processes: clone3, pidfds, /proc facts of a pid. The only caller of clone3. */
 #pragma once
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -29,6 +30,9 @@ pid_t proc_clone_exec(uint64_t flags, struct err **e);
 bool proc_forgets_children(void);
 /* In a child of proc_clone_seen: ends as pid, a child of its own, does. */
 _Noreturn void proc_end_as(pid_t pid);
+/* For who has made pid, a child, to do what he is there for: passes on to it the signals of mask (all are blocked, SIGCHLD
+ * is among them) that a process sent him, with the sender's ids, and ends as it does. Closes all else but pidfd, which is pid's. */
+_Noreturn void proc_stand_for(pid_t pid, int pidfd, const sigset_t *mask);
 /* The C library's fork, for a child that goes on to do more than system calls although the caller may
  * have threads: there its locks are in order. Slower by the size of the caller. */
 pid_t proc_fork(struct err **e);

@@ -238,7 +238,7 @@ static int supervise(struct supervisor *s)
 /* A monitor to be. */
 struct birth {
 	struct supervisor *s;
-	int wr;			/* a byte here: the record names the child */
+	int rd, wr;		/* a byte through this pipe: the record names the child */
 	bool in_cgroup;
 };
 
@@ -247,7 +247,7 @@ static int go_on(struct supervisor *s, int rc, struct err *e);
 static _Noreturn void end(struct supervisor *s, int status);
 
 /* The monitor's first steps. The one who made it waits until the record names this one, whatever comes of it then. */
-static void be_daemon(void *arg)
+static void be_monitor(void *arg)
 {
 	const struct birth *b = arg;
 	struct supervisor *s = b->s;
@@ -260,14 +260,28 @@ static void be_daemon(void *arg)
 	rc = monitor_save(r, &e);
 	(void)!write(b->wr, "", 1);
 	(void)close(b->wr);
-	if (rc == 0)
+	(void)close(b->rd);
+	if (rc == 0 && !s->head.foreground)
 		rc = supervise_detach(s, &e);
 	end(s, go_on(s, rc, e));
 }
 
+/* A foreground monitor comes from a process that goes on to stand for it, and needs its own memory. */
+static pid_t clone_monitor(struct birth *b, int fd, int *ret_pidfd, struct err **e)
+{
+	pid_t pid;
+
+	if (!b->s->head.foreground)
+		return proc_clone_same(0, fd, be_monitor, b, e);
+	pid = proc_clone(0, fd, ret_pidfd, e);
+	if (pid == 0)
+		be_monitor(b);
+	return pid;
+}
+
 /* A child in the cgroup behind fd (-1: in ours): its pid. The record names the child from then on; until it does, the
  * one who made it stays. -ECHILD: a kernel has killed it at birth, see cgroup_birth_fd. */
-static pid_t try_daemon(struct supervisor *s, int fd, struct err **e)
+static pid_t try_monitor(struct supervisor *s, int fd, int *ret_pidfd, struct err **e)
 {
 	auto_close int rd = -EBADF, wr = -EBADF;
 	struct birth b = { .s = s, .in_cgroup = fd >= 0 };
@@ -277,9 +291,9 @@ static pid_t try_daemon(struct supervisor *s, int fd, struct err **e)
 
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return err_set(e, errno, NULL, "cannot make a pipe");
-	rd = p[0];
+	rd = b.rd = p[0];
 	wr = b.wr = p[1];
-	pid = proc_clone_same(0, fd, be_daemon, &b, e);
+	pid = clone_monitor(&b, fd, ret_pidfd, e);
 	if (pid < 0)
 		return pid;
 	fd_replace(&wr, -EBADF);
@@ -290,27 +304,43 @@ static pid_t try_daemon(struct supervisor *s, int fd, struct err **e)
 	return err_set(e, ECHILD, NULL, "the monitor was killed at birth");
 }
 
-/* The daemon: born in its cgroup where there is v2, so that no pid has to be written. Returns where there is none. */
-static int make_daemon(struct supervisor *s, struct err **e)
+/* The process that made the monitor: of a daemon it goes; in the foreground it is the one that the caller knows, which
+ * ends when the container does. */
+static _Noreturn void be_parent(const struct supervisor *s, pid_t pid, int pidfd)
+{
+	if (pidfd < 0 || s->status_fd >= 0)
+		_exit(0);
+	proc_set_title(s->head.prog);
+	proc_stand_for(pid, pidfd, &s->mask);
+}
+
+/* The monitor is born in its cgroup where there is v2, so that no pid has to be written. Returns where there is none. */
+static int make_monitor(struct supervisor *s, struct err **e)
 {
 	struct run *r = s->m.r;
-	int rc = cgroup_create(r->cgroups, e), fd;
+	int rc = cgroup_create(r->cgroups, e), fd, pidfd = -EBADF;
 	struct err *mine = NULL;
 	pid_t pid = -1;
 
 	if (rc < 0)
 		return rc;
 	r->cgroups_made = true;
-	s->old_stack = __builtin_frame_address(0);
+	if (!s->head.foreground)
+		s->old_stack = __builtin_frame_address(0);
 	fd = cgroup_monitor_fd(r->cgroups);
 	if (fd >= 0)
-		pid = try_daemon(s, fd, &mine);
+		pid = try_monitor(s, fd, &pidfd, &mine);
 	if (pid < 0) {
 		err_free(take_ptr(mine));
-		pid = try_daemon(s, -1, &mine);
+		/* One in the foreground moves itself. */
+		if (s->head.foreground) {
+			cgroup_birth_known(r->cgroups, false);
+			return 0;
+		}
+		pid = try_monitor(s, -1, &pidfd, &mine);
 	}
 	if (pid > 0)
-		_exit(0);
+		be_parent(s, pid, pidfd);
 	s->old_stack = NULL;
 	err_move(e, mine);
 	return pid;
@@ -343,8 +373,8 @@ static int start(struct supervisor *s)
 		rc = supervise_open_init(s->m.r, &e);
 	if (rc == 0)
 		rc = supervise_announce(s, &e);
-	if (rc == 0 && !s->head.foreground)
-		rc = make_daemon(s, &e);
+	if (rc == 0)
+		rc = make_monitor(s, &e);
 	return go_on(s, rc, e);
 }
 

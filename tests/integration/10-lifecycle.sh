@@ -229,6 +229,46 @@ ok "start -F runs it" eventually 10 state_is RUNNING
 lxc-stop -n "$n" -k
 wait "$foreground"
 is "$?" 0 "start -F ends with 0 when it is stopped"
+
+# The process that the caller knows stands for the monitor, which is born in a cgroup of its own where there is v2.
+await_ready() {
+	eventually 10 grep -q ready "$scratch/foreground"
+}
+monitor_pid() {
+	sed -n 's/^monitor //p' "$(find "${XDG_RUNTIME_DIR:-/run}/lxc/instance" -path "*/$n-x/state" 2>/dev/null)" | cut -d' ' -f1
+}
+for signal in TERM INT HUP USR1; do
+	lxc-execute -n "$n-x" -f "$scratch/execute.conf" -- /bin/sh -c 'trap "exit 7" TERM INT USR1; echo ready; while :; do sleep 0.05; done' \
+		</dev/null >"$scratch/foreground" 2>&1 &
+	foreground=$!
+	ok "execute runs" await_ready
+	kill "-$signal" "$foreground"
+	status=0
+	wait "$foreground" || status=$?
+	is "$status" 7 "a SIG$signal that a process sends to it reaches the command"
+done
+lxc-execute -n "$n-x" -f "$scratch/execute.conf" -- /bin/sh -c 'echo ready; while :; do sleep 0.05; done' </dev/null >"$scratch/foreground" 2>&1 &
+foreground=$!
+ok "execute runs" await_ready
+monitor=$(monitor_pid)
+if [ "$monitor" != "$foreground" ]; then
+	like "$(cat "/proc/$monitor/cgroup")" "^0::.*/lxc\.monitor\.$n-x$" "the monitor has a cgroup of its own"
+	is "$(sed -n 's/^0:://p' "/proc/$foreground/cgroup")" "$(sed -n 's/^0:://p' /proc/self/cgroup)" "who stands for it is in the caller's"
+	kill -KILL "$foreground"
+	wait "$foreground" 2>/dev/null
+	is "$?" 137 "who stands for it is killed"
+	is "$(lxc-info -n "$n-x" -sH)" RUNNING "the container goes on"
+	succeeds "and can be stopped" lxc-stop -n "$n-x" -k
+	lxc-execute -n "$n-x" -f "$scratch/execute.conf" -- /bin/sh -c 'echo ready; while :; do sleep 0.05; done' </dev/null >"$scratch/foreground" 2>&1 &
+	foreground=$!
+	ok "execute runs" await_ready
+	monitor=$(monitor_pid)
+fi
+kill -KILL "$monitor"
+status=0
+wait "$foreground" 2>/dev/null || status=$?
+is "$status" 137 "a monitor's end by a signal is its own"
+succeeds "what ran is stopped" lxc-stop -n "$n-x" -k
 succeeds "destroy works" lxc-destroy -n "$n"
 is "$(lxc-ls)" "" "ls lists nothing"
 rm -rf "${lxcpath:?}/$n-x"

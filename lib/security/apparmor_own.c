@@ -34,8 +34,9 @@
 
 struct apparmor_own {
 	char *name, *ns, *label, *text;
-	char *container;	/* LXCPATH/NAME */
-	char *file;		/* name of the file in LXCPATH/NAME/apparmor: one for each text */
+	char *container;	/* LXCPATH/NAME; where there is none, a directory in our cache while it is loaded */
+	bool is_cache;
+	char *file;		/* name of the file in its apparmor/: one for each text */
 	const char *search;	/* borrowed; of struct apparmor_host */
 };
 
@@ -105,6 +106,14 @@ static int plan_names(const struct conf *c, const struct apparmor_host *h, struc
 	if (!o->name)
 		return -ENOMEM;
 	o->container = path_join(c->lxcpath, c->name);
+	/* One that is only a configuration, of lxc-execute -f. */
+	if (o->container && access(o->container, F_OK) < 0) {
+		auto_free char *base = without_slashes(o->name);
+
+		free(o->container);
+		o->container = base ? path_join(PATH_CACHE, base) : NULL;
+		o->is_cache = true;
+	}
 	/* The guest gets a policy of its own where the kernel can stack it below ours. */
 	if (h->stacking && !h->stacked)
 		o->ns = without_slashes(o->name);
@@ -173,12 +182,16 @@ void apparmor_own_free(struct apparmor_own *o)
 	free(o);
 }
 
-/* An fd of LXCPATH/NAME/apparmor, made if missing. */
+/* An fd of its apparmor/, made if missing. */
 static int open_dir(const struct apparmor_own *o, struct err **e)
 {
-	auto_close int container = open(o->container, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_close int container = -EBADF;
 	int fd;
 
+	(void)mkdir(PATH_CACHE, 0755);
+	if (o->is_cache)
+		(void)mkdir(o->container, 0700);
+	container = open(o->container, O_PATH | O_DIRECTORY | O_CLOEXEC | (o->is_cache ? O_NOFOLLOW : 0));
 	if (container < 0)
 		return err_set(e, errno, NULL, "cannot open %s", o->container);
 	if (mkdirat(container, "apparmor", 0755) < 0 && errno != EEXIST)
@@ -228,7 +241,6 @@ int apparmor_own_load(struct apparmor_own *o, struct err **e)
 	r = write_profile(o, dir, e);
 	if (r < 0)
 		return err_wrap(e, r, "writing AppArmor profile %s", o->name);
-	(void)mkdir(PATH_CACHE, 0755);
 	(void)mkdir(PARSER_CACHE, 0755);
 	r = run_parser(o, "-rWL", e);
 	if (r < 0)
@@ -269,4 +281,6 @@ void apparmor_own_unload(struct apparmor_own *o)
 		return;
 	remove_files(dir);
 	(void)rmdir(dir);
+	if (o->is_cache)
+		(void)rmdir(o->container);
 }

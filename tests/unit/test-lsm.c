@@ -355,6 +355,37 @@ static void generated_profile_is_written_loaded_and_removed(void **state)
 	apparmor_own_free(o);
 }
 
+static void a_profile_needs_no_container_directory(void **state)
+{
+	auto_kernel struct kernel k;
+	auto_free char *search = NULL, *calls = NULL, *base = NULL, *dir = NULL;
+	auto_err struct err *e = NULL;
+	struct apparmor_own *o = NULL;
+	struct conf c = { .name = (char *)"c2" };
+	struct apparmor_host h;
+
+	kernel_with_apparmor(&k);
+	put_parser(&k);
+	assert_true(asprintf(&search, "%s/bin", k.dir) > 0);
+	c.lxcpath = k.dir;
+	apparmor_host(k.root, &h);
+	h.search = search;
+	assert_int_equal(apparmor_own_plan(&c, k.root, &h, NULL, &o, &e), 0);
+	assert_int_equal(apparmor_own_load(o, &e), 0);
+	assert_int_equal(io_read_file(k.root, "calls", 1 << 20, &calls, NULL, NULL), 0);
+	base = strndup(calls + strlen("-rWL "), strcspn(calls, "\n") - strlen("-rWL "));
+	assert_non_null(base);
+	assert_int_equal(access(base, R_OK), 0);
+	dir = strdup(base);
+	*strrchr(dir, '/') = '\0';
+	*strrchr(dir, '/') = '\0';
+	apparmor_own_unload(o);
+	assert_int_equal(access(dir, F_OK), -1);
+	/* Nor is one made. */
+	assert_int_equal(faccessat(k.root, "c2", F_OK, 0), -1);
+	apparmor_own_free(o);
+}
+
 static void generating_needs_a_parser(void **state)
 {
 	auto_kernel struct kernel k;
@@ -470,6 +501,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(confined_starter_hands_on_its_own_profile),
 	cmocka_unit_test(names_are_plain_and_short),
 	cmocka_unit_test(generated_profile_is_written_loaded_and_removed),
+	cmocka_unit_test(a_profile_needs_no_container_directory),
 	cmocka_unit_test(generating_needs_a_parser),
 	cmocka_unit_test(lsm_on_this_kernel),
 	cmocka_unit_test(contexts_without_selinux_warn),

@@ -47,6 +47,12 @@ check 'it reboots from inside' within 30 has_new_init "$init"
 check 'with its limit' is "$(theirs lxc-cgroup -n box memory.max)" 67108864
 check 'it stops' theirs lxc-stop -n box
 
+# In the foreground the process that the user knows stays outside the container's cgroups, and in nobody's way.
+executes() { said=$(theirs lxc-execute -n box -- sh -c 'cat /sys/fs/cgroup/memory.max; exit 5'); is "$? $said" '5 67108864'; }
+no_scope() { is "$(theirs systemctl --user --no-legend list-units 'lxc-*')" ''; }
+check 'a program in it has its limit, and ends as it does' executes
+check 'which leaves no scope' within 10 no_scope
+
 # A host that keeps user namespaces for root: refused with the remedy, and nothing is half made.
 switch=/proc/sys/kernel/unprivileged_userns_clone
 restricts() {

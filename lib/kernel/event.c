@@ -33,7 +33,6 @@ struct loop {
 	unsigned idle_ms;
 	bool busy;		/* something has happened since rest was called */
 	void (*rest)(void *arg);
-	void (*wake)(void *arg);
 	void *idle_arg;
 };
 
@@ -201,19 +200,18 @@ static int dispatch(struct loop *l, const struct epoll_event *ev)
 	return s->fn(l, s, ev->events, s->arg);
 }
 
-void loop_on_idle(struct loop *l, unsigned ms, void (*rest)(void *arg), void (*wake)(void *arg), void *arg)
+void loop_on_idle(struct loop *l, unsigned ms, void (*rest)(void *arg), void *arg)
 {
 	l->idle_ms = ms;
 	l->rest = rest;
-	l->wake = wake;
 	l->idle_arg = arg;
 	l->busy = true;
 }
 
 static void note_activity(struct loop *l, bool busy)
 {
-	if (busy != l->busy && l->rest)
-		(busy ? l->wake : l->rest)(l->idle_arg);
+	if (!busy && l->busy && l->rest)
+		l->rest(l->idle_arg);
 	l->busy = busy;
 }
 

@@ -33,9 +33,9 @@ int loop_read_signal(struct source *s, struct signalfd_siginfo *ret);
 /* One-shot timer, ms from now, monotonic. The source removes itself before fn runs: whoever keeps a pointer
  * to it forgets it in fn. */
 int loop_add_timer(struct loop *l, uint64_t ms, event_fn fn, void *arg, struct source **ret, struct err **e);
-/* Has rest(arg) called once whenever nothing has happened for ms, counted from now or from the last event, and wake(arg)
- * when something happens after that. rest NULL: no more. */
-void loop_on_idle(struct loop *l, unsigned ms, void (*rest)(void *arg), void (*wake)(void *arg), void *arg);
+/* Has rest(arg) called once whenever nothing has happened for ms, counted from now or from the last event. rest NULL: no
+ * more. */
+void loop_on_idle(struct loop *l, unsigned ms, void (*rest)(void *arg), void *arg);
 /* Runs until a handler returns < 0 (that value) or loop_stop (its value). */
 int loop_run(struct loop *l);
 void loop_stop(struct loop *l, int value);

@@ -18,7 +18,6 @@
 
 #include "base/cleanup.h"
 #include "kernel/caps.h"
-#include "kernel/memory.h"
 #include "kernel/proc.h"
 #include "kernel/signal.h"
 #include "kernel/socket.h"
@@ -249,7 +248,6 @@ void attach_transient(struct attach_ctx *a)
 	pid_t pid;
 
 	(void)prctl(PR_SET_DUMPABLE, 0);
-	memory_populate_small();
 	enter_cgroups(a);
 	/* User first: the rights over the others come from it. Privileged callers keep theirs anyway. */
 	for (int i = 0; i < NS_COUNT; i++)

@@ -297,27 +297,15 @@ bool monitor_may_reboot(const struct run *r)
 
 static void give_back(void *arg)
 {
-	struct monitor *m = arg;
+	const struct monitor *m = arg;
 
-	if (m->ending)
-		return;
-	memory_release();
-	m->rested = true;
-}
-
-/* All at once costs a tenth of what one fault after the other does. */
-static void take_back(void *arg)
-{
-	struct monitor *m = arg;
-
-	if (m->rested)
-		memory_populate_small();
-	m->rested = false;
+	if (!m->ending)
+		memory_release();
 }
 
 void monitor_rest(struct monitor *m)
 {
-	loop_on_idle(m->loop, IDLE_MS, give_back, take_back, m);
+	loop_on_idle(m->loop, IDLE_MS, give_back, m);
 }
 
 /* "oom_kill N" of the file that counts them. */

@@ -28,7 +28,6 @@ struct monitor {
 	char boot_id[64];
 	bool cancelled;			/* the start was called off */
 	bool ending;			/* init is gone: nothing can be stopped any more */
-	bool rested;			/* its pages were given back */
 	void *tty_holder[TTY_MAX];	/* client that holds tty N */
 	struct termios saved_tty;
 	bool tty_is_raw;

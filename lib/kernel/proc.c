@@ -221,6 +221,14 @@ static long clone_call(struct clone_args *args, size_t size, void (*fn)(void *),
 			 : "rcx", "r11", "memory", "cc");
 	return r;
 }
+
+long proc_raw(long nr, long a, long b, long c)
+{
+	long r = nr;
+
+	__asm__ volatile("syscall" : "+a"(r) : "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
+	return r;
+}
 #define HAVE_CLONE_CALL 1
 #elif defined(__aarch64__)
 static long clone_call(struct clone_args *args, size_t size, void (*fn)(void *), void *arg)
@@ -241,6 +249,17 @@ static long clone_call(struct clone_args *args, size_t size, void (*fn)(void *),
 			 : "+r"(x0)
 			 : "r"(x1), "r"(x8), "r"(f), "r"(a)
 			 : "x30", "memory", "cc");
+	return x0;
+}
+
+long proc_raw(long nr, long a, long b, long c)
+{
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x8 __asm__("x8") = nr;
+
+	__asm__ volatile("svc #0" : "+r"(x0) : "r"(x1), "r"(x2), "r"(x8) : "memory");
 	return x0;
 }
 #define HAVE_CLONE_CALL 1
@@ -322,7 +341,29 @@ pid_t proc_clone_same(uint64_t flags, int cgroup_fd, void (*fn)(void *arg), void
 	(void)munmap(stack, SAME_STACK);
 	return clone_error(e, (int)-pid, flags, cgroup_fd);
 }
+
+pid_t proc_clone_beside(void (*fn)(void *arg), void *arg, char *stack, size_t size)
+{
+	struct clone_args args = {
+		.flags = CLONE_VM | CLONE_FILES,
+		.exit_signal = SIGCHLD,
+		.stack = (uint64_t)(uintptr_t)stack,
+		.stack_size = size,
+	};
+
+	return (pid_t)clone_call(&args, CLONE_ARGS_SIZE_VER1, fn, arg);
+}
 #else
+long proc_raw(long nr, long a, long b, long c)
+{
+	return -ENOSYS;
+}
+
+pid_t proc_clone_beside(void (*fn)(void *arg), void *arg, char *stack, size_t size)
+{
+	return -ENOSYS;
+}
+
 pid_t proc_clone_same(uint64_t flags, int cgroup_fd, void (*fn)(void *arg), void *arg, struct err **e)
 {
 	pid_t pid = proc_clone(flags, cgroup_fd, NULL, e);

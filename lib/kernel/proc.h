@@ -20,6 +20,12 @@ pid_t proc_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd, struct err **e);
  * the other goes on: no page table is copied and no page faulted in again, which is most of what a fork costs. flags (CLONE_PARENT),
  * cgroup_fd and result as above, but that there is no return in the child. On machines where we do not know how it is a fork. */
 pid_t proc_clone_same(uint64_t flags, int cgroup_fd, void (*fn)(void *arg), void *arg, struct err **e);
+/* A child that works beside the caller, in the same memory and with the same table of descriptors. fn(arg) runs on the stack
+ * of that size, whose end is aligned to 16 bytes; both last until the child has been waited for. It does not return, and has
+ * proc_raw alone: errno is the caller's. -errno; -ENOSYS on machines where we do not know how. */
+pid_t proc_clone_beside(void (*fn)(void *arg), void *arg, char *stack, size_t size);
+/* A system call: its result or -errno. */
+long proc_raw(long nr, long a, long b, long c);
 /* As proc_clone, for a child whose end the caller must know although it may ignore SIGCHLD: then the kernel forgets
  * children when they end, unless they end with another signal, which these do. It is the default in the child. */
 pid_t proc_clone_seen(uint64_t flags, struct err **e);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "lifecycle/early_net.h"
 
 struct run *run_new(struct conf *conf)
 {
@@ -63,6 +64,7 @@ void run_free(struct run *r)
 	fd_close(r->status_fd);
 	mount_entries_done(&r->mounts);
 	cgroup_free(r->cgroups);
+	early_net_free(r->early_net);
 	net_free(r->net);
 	storage_free(r->storage);
 	lsm_free(r->lsm);

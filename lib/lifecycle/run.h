@@ -75,6 +75,7 @@ struct run {
 	struct idmap idmap;
 	struct cgroups *cgroups;
 	struct net_run *net;
+	struct early_net *early_net;	/* until init is born; NULL: none */
 	struct storage *storage;	/* NULL: no root of its own */
 	struct lsm *lsm;
 	struct seccomp_program seccomp;

@@ -21,13 +21,13 @@
 #include "base/paths.h"
 #include "base/str.h"
 #include "config/writer.h"
-#include "kernel/memory.h"
 #include "kernel/mount.h"
 #include "kernel/proc.h"
 #include "kernel/rlimit.h"
 #include "kernel/socket.h"
 #include "lifecycle/client.h"
 #include "lifecycle/command.h"
+#include "lifecycle/early_net.h"
 #include "lifecycle/hooks.h"
 #include "lifecycle/monitor.h"
 #include "lifecycle/mount_entry.h"
@@ -271,8 +271,13 @@ static int clone_init(struct run *r, struct err **e)
 {
 	uint64_t flags = r->clone_flags;
 	int cg = cgroup_birth_fd(r->cgroups, false);
+	bool in_net = early_net_enter(r) == 1;
 	struct err *mine = NULL;
-	pid_t pid = proc_clone(flags, cg, &r->init_pidfd, &mine);
+	pid_t pid;
+
+	if (in_net)
+		flags &= ~(uint64_t)CLONE_NEWNET;
+	pid = proc_clone(flags, cg, &r->init_pidfd, &mine);
 
 	r->init_born = cg >= 0 && pid >= 0;
 	if (pid < 0 && cg >= 0) {
@@ -280,6 +285,10 @@ static int clone_init(struct run *r, struct err **e)
 		err_free(mine);
 		mine = NULL;
 		pid = proc_clone(flags, -1, &r->init_pidfd, &mine);
+	}
+	if (pid != 0 && in_net && early_net_leave(r, pid < 0 ? NULL : &mine) < 0 && pid > 0) {
+		(void)proc_pidfd_send(r->init_pidfd, SIGKILL);
+		pid = -EPERM;
 	}
 	if (pid < 0)
 		err_move(e, mine);
@@ -358,6 +367,7 @@ int host_make_init(struct run *r, struct err **e)
 	if (pid == 0)
 		start_init_in(r, pair[1], pair[0]);
 	cgroup_clone_end(r->cgroups);
+	early_net_free(take_ptr(r->early_net));
 	fd_close(pair[1]);
 	if (pid < 0) {
 		fd_close(pair[0]);

@@ -25,6 +25,7 @@
 #include "kernel/tty.h"
 #include "lifecycle/adopt.h"
 #include "lifecycle/command.h"
+#include "lifecycle/early_net.h"
 #include "lifecycle/plan.h"
 #include "lifecycle/restore.h"
 #include "lifecycle/start.h"
@@ -322,6 +323,7 @@ static int make_monitor(struct supervisor *s, struct err **e)
 	struct err *mine = NULL;
 	pid_t pid = -1;
 
+	early_net_end(r);
 	if (rc < 0)
 		return rc;
 	r->cgroups_made = true;
@@ -369,6 +371,8 @@ static int start(struct supervisor *s)
 	struct err *e = NULL;
 	int rc = supervise_new_run(s, &e);
 
+	if (rc == 0 && s->head.mode == LAUNCH_START)
+		early_net_begin(s->m.r);
 	if (rc == 0 && s->head.application)
 		rc = supervise_open_init(s->m.r, &e);
 	if (rc == 0)

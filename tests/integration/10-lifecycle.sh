@@ -44,6 +44,10 @@ is "$(state)" RUNNING "info says RUNNING at once"
 succeeds "wait returns at once" lxc-wait -n "$n" -s RUNNING -t 1
 succeeds "a second start returns 0, as LXC's" lxc-start -n "$n"
 like "$err" "^lxc-start: container $n is already running$" "but says that it runs already"
+init=$(init_pid)
+ok "its network is its own" test "$(readlink "/proc/$init/ns/net")" != "$(readlink /proc/self/ns/net)"
+monitor=$(sed -n 's/^PPid:[[:blank:]]*//p' "/proc/$init/status")
+is "$(readlink "/proc/$monitor/ns/net")" "$(readlink /proc/self/ns/net)" "its monitor's is the host's"
 run lxc-info -n "$n"
 like "$out" "^Name:           $n$" "info shows the name in its column"
 like "$out" '^State:          RUNNING$' "info shows the state"

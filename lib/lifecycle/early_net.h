@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Copyright (C) The Tiffin authors */
+/* early_net - the network namespace of a container that has no ids of its own, made beside what comes before its first
+ * process: the kernel takes as long for it as for all the rest of a clone. Where it cannot be made so, the clone makes it. */
+#pragma once
+#include "lifecycle/run.h"
+
+/* Begins, after the plan. */
+void early_net_begin(struct run *r);
+/* Waits for it: in the process that began. */
+void early_net_end(struct run *r);
+/* The caller enters it, and goes back: between the two a child is born into it. 1: it is in there; 0: there is none. */
+int early_net_enter(struct run *r);
+int early_net_leave(struct run *r, struct err **e);
+/* NULL: nothing. */
+void early_net_free(struct early_net *n);

@@ -154,13 +154,16 @@ static int change_pairs(struct strv *lines, const char *lxcpath, const char *nam
 	return strv_add(lines, lxcpath) < 0 || strv_add(lines, name) < 0 ? -ENOMEM : 0;
 }
 
-static int change_base(const char *base_path, const char *base, const char *lxcpath, const char *name, bool add,
+enum change { ADD, FORGET, FORGET_NAMED };
+
+static int change_base(const char *base_path, const char *base, const char *lxcpath, const char *name, enum change what,
 		       struct err **e)
 {
 	auto_free char *dir = path_join(base_path, base);
 	auto_strv struct strv lines = { 0 };
 	auto_close int fd = -EBADF;
 	auto_lock int lock = -EBADF;
+	bool add = what == ADD;
 	unsigned count;
 	int r;
 
@@ -179,20 +182,20 @@ static int change_base(const char *base_path, const char *base, const char *lxcp
 		r = read_lines(fd, DEPEND_USERS, &lines, e);
 	if (r < 0)
 		return r;
-	if (!lines.n && !add)
+	if ((!lines.n && !add) || (what == FORGET_NAMED && is_count(&lines, &count)))
 		return 0;
 	r = is_count(&lines, &count) ? change_count(&lines, count, add) : change_pairs(&lines, lxcpath, name, add);
 	return r < 0 ? err_no_memory(e) : write_lines(fd, DEPEND_USERS, &lines, e);
 }
 
-static int change(const struct strv *pairs, const char *lxcpath, const char *name, bool add, struct err **e)
+static int change(const struct strv *pairs, const char *lxcpath, const char *name, enum change what, struct err **e)
 {
 	int r = 0;
 
 	for (size_t i = 0; i + 1 < pairs->n && r == 0; i += 2) {
 		r = name_check(pairs->v[i + 1], e);
 		if (r == 0)
-			r = change_base(pairs->v[i], pairs->v[i + 1], lxcpath, name, add, e);
+			r = change_base(pairs->v[i], pairs->v[i + 1], lxcpath, name, what, e);
 		if (r < 0)
 			r = err_wrap(e, r, "recording in %s that %s stands on it", pairs->v[i + 1], name);
 	}
@@ -201,10 +204,21 @@ static int change(const struct strv *pairs, const char *lxcpath, const char *nam
 
 int depend_record(const struct strv *pairs, const char *lxcpath, const char *name, struct err **e)
 {
-	return change(pairs, lxcpath, name, true, e);
+	return change(pairs, lxcpath, name, ADD, e);
 }
 
 int depend_forget(const struct strv *pairs, const char *lxcpath, const char *name, struct err **e)
 {
-	return change(pairs, lxcpath, name, false, e);
+	return change(pairs, lxcpath, name, FORGET, e);
+}
+
+int depend_forget_copy(const char *base_path, const char *base, const char *lxcpath, const char *name, struct err **e)
+{
+	auto_free char *dir = path_join(base_path, base);
+	auto_strv struct strv pairs = { 0 };
+	int r = dir ? depend_needs(dir, &pairs, e) : err_no_memory(e);
+
+	if (r == 0 && (strv_add(&pairs, base_path) < 0 || strv_add(&pairs, base) < 0))
+		r = err_no_memory(e);
+	return r < 0 ? r : change(&pairs, lxcpath, name, FORGET_NAMED, e);
 }

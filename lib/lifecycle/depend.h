@@ -24,3 +24,6 @@ int depend_users(const char *dir, struct strv *ret, struct err **e);
  * has nothing to record. Takes the disk lock of each base. */
 int depend_record(const struct strv *pairs, const char *lxcpath, const char *name, struct err **e);
 int depend_forget(const struct strv *pairs, const char *lxcpath, const char *name, struct err **e);
+/* Takes back what there is of it in the base, and in what that one stands on: of a copy that was cut off before its needs were
+ * written. Old records, which are numbers, stay: nobody knows whether it was counted. */
+int depend_forget_copy(const char *base_path, const char *base, const char *lxcpath, const char *name, struct err **e);

@@ -62,13 +62,17 @@ static int remove_rest(const struct removal *m, int parent, int dirfd, struct er
 
 int removal_run(const struct removal *m, int parent, int dirfd, struct err **e)
 {
+	auto_free char *source = NULL, *source_path = NULL;
 	auto_strv struct strv needs = { 0 };
 	auto_close int marker = -EBADF;
+	bool begun;
 	/* Half a container is worse than a whole one. */
 	int r = storage_no_mounts(dirfd, e);
 
 	if (r == 0)
 		r = depend_needs(m->dir, &needs, e);
+	/* A copy that was killed before it had written down what its base knows of already. */
+	begun = r == 0 && !needs.n && partial_is_copy(m->dir, &source_path, &source);
 	if (r == 0)
 		r = marker = partial_begin_removal(dirfd, e);
 	if (r < 0)
@@ -78,6 +82,7 @@ int removal_run(const struct removal *m, int parent, int dirfd, struct err **e)
 		return err_wrap(e, r, "deleting the root file system");
 	r = remove_content(m, dirfd, e);
 	if (r == 0)
-		r = depend_forget(&needs, m->lxcpath, m->name, e);
+		r = begun ? depend_forget_copy(source_path, source, m->lxcpath, m->name, e) :
+			    depend_forget(&needs, m->lxcpath, m->name, e);
 	return r < 0 ? r : remove_rest(m, parent, dirfd, e);
 }

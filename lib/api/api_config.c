@@ -113,7 +113,7 @@ static int save_elsewhere(struct call *k, const struct conf *conf, const char *p
 	dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return err_set(&k->e, errno, NULL, "cannot open directory %s", parent);
-	return dir_save_config(k, conf, dir, base);
+	return dir_save_config(k, conf, dir, base, true);
 }
 
 static int save(struct call *k, const char *alt_file)
@@ -141,7 +141,7 @@ static int save(struct call *k, const char *alt_file)
 	dir = dir_open(k, conf, true, NULL);
 	if (dir < 0)
 		return dir;
-	return dir_save_config(k, conf, dir, "config");
+	return dir_save_config(k, conf, dir, "config", true);
 }
 
 bool api_save_config(struct lxc_container *c, const char *alt_file)

@@ -122,7 +122,7 @@ attr_public int lxcext_load_default(struct lxc_container *c)
 
 static int save_conf(struct creation *m)
 {
-	return dir_save_config(m->k, m->conf, m->at.dir, CONFIG);
+	return dir_save_config(m->k, m->conf, m->at.dir, CONFIG, !m->made_dir);
 }
 
 /* Keeps what a failure has to put back. */
@@ -364,8 +364,8 @@ static int make(struct creation *m)
 		r = reload(m);
 	if (r == 0)
 		r = fill(m);
-	if (r == 0 && partial_end(m->at.dir) < 0)
-		r = err_set(&m->k->e, errno, NULL, "cannot remove the marker of the creation");
+	if (r == 0)
+		r = partial_complete(m->at.dir, &m->k->e);
 	if (r < 0)
 		undo(m);
 	return r;
@@ -382,7 +382,7 @@ static int save_only(struct creation *m)
 	if (r < 0)
 		return r;
 	dir = dir_open(k, m->conf, true, NULL);
-	return dir < 0 ? dir : dir_save_config(k, m->conf, dir, CONFIG);
+	return dir < 0 ? dir : dir_save_config(k, m->conf, dir, CONFIG, true);
 }
 
 static int create(struct creation *m, const char *t)

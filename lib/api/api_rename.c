@@ -117,7 +117,7 @@ static int save_pending(struct renaming *m)
 
 	if (fstatat(m->dir, CONFIG, &st, 0) < 0)
 		return err_set(&k->e, errno, NULL, "cannot stat %s", k->configfile);
-	r = conf_save(m->conf, m->dir, m->pending, st.st_mode & 07777, &k->e);
+	r = conf_save(m->conf, m->dir, m->pending, st.st_mode & 07777, true, &k->e);
 	if (r < 0)
 		return err_wrap(&k->e, r, "saving the configuration in %s", k->dir);
 	if ((st.st_uid != geteuid() || st.st_gid != getegid()) &&

@@ -134,7 +134,7 @@ int copying_conf(struct copying *c)
 
 int copying_save(struct copying *c)
 {
-	return dir_save_config(c->to, c->conf, c->at.dir, COPYING_CONFIG);
+	return dir_save_config(c->to, c->conf, c->at.dir, COPYING_CONFIG, false);
 }
 
 static int finish_conf(struct copying *c)
@@ -465,8 +465,8 @@ static int make(struct copying *c)
 		r = take_place(c);
 	if (r == 0)
 		r = copying_fill(c);
-	if (r == 0 && partial_end(c->at.dir) < 0)
-		r = err_set(&to->e, errno, NULL, "cannot remove the marker of the copy");
+	if (r == 0)
+		r = partial_complete(c->at.dir, &to->e);
 	copying_thaw(c);
 	if (r < 0)
 		undo(c, to->name);

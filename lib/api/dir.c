@@ -109,11 +109,11 @@ mode_t dir_config_mode(void)
 	return 0660 & ~(mode_t)mask;
 }
 
-int dir_save_config(struct call *k, const struct conf *conf, int dirfd, const char *name)
+int dir_save_config(struct call *k, const struct conf *conf, int dirfd, const char *name, bool durable)
 {
 	struct stat old;
 	bool had = fstatat(dirfd, name, &old, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(old.st_mode);
-	int r = conf_save(conf, dirfd, name, had ? old.st_mode & 07777 : dir_config_mode(), &k->e);
+	int r = conf_save(conf, dirfd, name, had ? old.st_mode & 07777 : dir_config_mode(), durable, &k->e);
 
 	if (r < 0) {
 		auto_free char *at = fd_path(dirfd);

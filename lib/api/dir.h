@@ -19,5 +19,6 @@ int dir_give(int fd, const struct conf *conf, bool group, struct err **e);
 mode_t dir_config_mode(void);
 /* Of a container's directory: an ordinary user shares his with nobody, his main group may have others. */
 mode_t dir_mode(void);
-/* Writes conf's text as file name in dirfd, keeping owner and mode of a file that is there. */
-int dir_save_config(struct call *k, const struct conf *conf, int dirfd, const char *name);
+/* Writes conf's text as file name in dirfd, keeping owner and mode of a file that is there. Not durable: in a directory of
+ * our own making that is still marked as incomplete, see partial_complete. */
+int dir_save_config(struct call *k, const struct conf *conf, int dirfd, const char *name, bool durable);

@@ -57,7 +57,7 @@ static int fill(struct call *k, const struct conf *conf, struct stage *s)
 			r = err_no_room(&k->e, -r, k->dir);
 	}
 	if (r >= 0)
-		r = dir_save_config(k, conf, s->dir, CONFIG);
+		r = dir_save_config(k, conf, s->dir, CONFIG, false);
 	if (r == 0)
 		r = dir_give(s->dir, conf, false, &k->e);
 	if (r == 0 && fchmod(s->dir, dir_mode()) < 0)
@@ -96,6 +96,5 @@ int stage_make(struct call *k, const struct conf *conf, struct stage *s)
 		(void)storage_rmtree(s->parent, staging, NULL);
 		return r;
 	}
-	(void)fsync(s->parent);
 	return 0;
 }

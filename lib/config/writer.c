@@ -229,7 +229,7 @@ int conf_text(const struct conf *c, struct buf *b)
 	return buf_ok(b) ? 0 : -ENOMEM;
 }
 
-int conf_save(const struct conf *c, int dirfd, const char *name, mode_t mode, struct err **e)
+int conf_save(const struct conf *c, int dirfd, const char *name, mode_t mode, bool durable, struct err **e)
 {
 	auto_buf struct buf b = BUF_INIT(DUMP_MAX);
 
@@ -239,7 +239,7 @@ int conf_save(const struct conf *c, int dirfd, const char *name, mode_t mode, st
 			return err_control_character(e, "a line of the configuration", '\n');
 	if (conf_text(c, &b) < 0)
 		return err_no_memory(e);
-	return io_replace(dirfd, name, buf_str(&b), b.len, mode, e);
+	return (durable ? io_replace : io_replace_volatile)(dirfd, name, buf_str(&b), b.len, mode, e);
 }
 
 /* The dump. Header lines begin with "#@"; an origin stands before the line that it belongs to.

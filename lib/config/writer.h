@@ -19,5 +19,6 @@ int conf_text(const struct conf *c, struct buf *b);
 int conf_dump(const struct conf *c, struct buf *b);
 /* Where the value number nth of a key (without abbreviation) stands; file NULL: nowhere. */
 struct origin conf_origin(const struct conf *c, const char *key, size_t nth);
-/* Writes the text to path atomically (0640 & ~umask semantics of the caller are not used: mode is exact). */
-int conf_save(const struct conf *c, int dirfd, const char *name, mode_t mode, struct err **e);
+/* Writes the text atomically (0640 & ~umask semantics of the caller are not used: mode is exact); as io_replace, or, not
+ * durable, io_replace_volatile. */
+int conf_save(const struct conf *c, int dirfd, const char *name, mode_t mode, bool durable, struct err **e);

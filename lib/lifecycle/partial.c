@@ -207,6 +207,15 @@ int partial_end(int dirfd)
 	return unlinkat(dirfd, MARKER, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+int partial_complete(int dirfd, struct err **e)
+{
+	auto_close int conf = openat(dirfd, CONFIG, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (conf >= 0 && fsync(conf) < 0 && errno != EINVAL)
+		return err_set(e, errno, NULL, "cannot write the configuration to its disk");
+	return partial_end(dirfd) < 0 ? err_set(e, errno, NULL, "cannot remove the marker of the creation") : 0;
+}
+
 int partial_check(const char *dir, const char *name, const char *lxcpath, struct err **e)
 {
 	auto_free char *source = NULL, *source_path = NULL;

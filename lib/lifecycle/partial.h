@@ -33,6 +33,8 @@ int partial_note_origin(int marker, const char *lxcpath, const char *name, struc
 bool partial_is_copy(const char *dir, char **ret_lxcpath, char **ret_name);
 /* Takes the lock of the marker that an interrupted creation left: an fd that holds it. */
 int partial_take(int dirfd, struct err **e);
+/* The end of a creation: the configuration is on the disk, and the marker goes. */
+int partial_complete(int dirfd, struct err **e);
 /* Removes the marker (not the lock: that goes with the fd). */
 int partial_end(int dirfd);
 /* Fails when a creation is under way or was interrupted. */

@@ -272,14 +272,14 @@ static void save_replaces_the_file_with_the_text(void **state)
 
 	unit_write(dir, "config", "old\n");
 	parse(c, "# x\nlxc.include = /usr/share/\nlxc.uts.name = a\n");
-	assert_int_equal(conf_save(c, fd, "config", 0640, &e), 0);
+	assert_int_equal(conf_save(c, fd, "config", 0640, true, &e), 0);
 	assert_int_equal(io_read_file(fd, "config", 1000, &text, NULL, NULL), 0);
 	assert_string_equal(text, "# x\nlxc.include = /usr/share/\nlxc.uts.name = a\n");
 	assert_int_equal(fstatat(fd, "config", &st, 0), 0);
 	assert_int_equal(st.st_mode & 07777, 0640);
 	/* A line break that got past the setters does not get past the writer. */
 	assert_int_equal(strv_add(&c->text, "a\nlxc.hook.start = b"), 0);
-	assert_true(conf_save(c, fd, "config", 0640, &e) < 0);
+	assert_true(conf_save(c, fd, "config", 0640, true, &e) < 0);
 	assert_err_id(e, "control-character");
 	unit_tmpdir_free(dir);
 }

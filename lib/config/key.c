@@ -21,11 +21,26 @@ const struct key key_table[] = {
 };
 const size_t key_table_n = ARRAY_SIZE(key_table);
 
-/* A prefix row catches "NAME.SUB"; without SUB only the name itself. */
-static bool row_matches(const struct key *k, const char *key, const char **ret_sub)
-{
-	const char *rest = str_after(key, k->name);
+/* Of the names. */
+static const unsigned char lengths[] = {
+#define KEY(name, ...) sizeof(name) - 1,
+#include "config/keys.def"
+#undef KEY
+};
 
+/* Where the key, of n characters, begins with the row's name: what follows. Few names have their last character in common with
+ * it at that place. */
+static const char *behind_name(size_t row, const char *key, size_t n)
+{
+	const char *name = key_table[row].name;
+	size_t m = lengths[row];
+
+	return m <= n && key[m - 1] == name[m - 1] && memcmp(key, name, m) == 0 ? key + m : NULL;
+}
+
+/* A prefix row catches "NAME.SUB"; without SUB only the name itself. */
+static bool row_matches(const struct key *k, const char *rest, const char **ret_sub)
+{
 	*ret_sub = NULL;
 	if (!rest)
 		return false;
@@ -42,8 +57,10 @@ static bool row_matches(const struct key *k, const char *key, const char **ret_s
 
 const struct key *key_find(const char *key, const char **ret_sub)
 {
+	size_t n = strlen(key);
+
 	for (size_t i = 0; i < key_table_n; i++)
-		if (row_matches(&key_table[i], key, ret_sub))
+		if (row_matches(&key_table[i], behind_name(i, key, n), ret_sub))
 			return &key_table[i];
 	return NULL;
 }

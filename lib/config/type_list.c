@@ -207,11 +207,12 @@ const struct key_type type_hook_all = {
 static int check_cap(const struct key_ctx *x, const char *word, struct err **e)
 {
 	auto_buf struct buf why = BUF_INIT(65536);
-	const char *near = caps_nearest(word);
 	int cap, r = caps_parse(word, &cap);
+	const char *near;
 
 	if (r == 0)
 		return 0;
+	near = caps_nearest(word);
 	buf_addf(&why, r == -ERANGE ? "this kernel has no capability %s" : "there is no capability '%s'",
 		 word);
 	if (near)

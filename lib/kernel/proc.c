@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
 #include <poll.h>
@@ -157,31 +158,6 @@ _Noreturn void proc_end_as(pid_t pid)
 	end_with(status);
 }
 
-_Noreturn void proc_stand_for(pid_t pid, int pidfd, const sigset_t *mask)
-{
-	sigset_t early;
-	siginfo_t si;
-	int status;
-
-	(void)sigpending(&early);
-	(void)proc_close_fds(0, &pidfd, 1);
-	for (;;) {
-		if (sigwaitinfo(mask, &si) < 0)
-			continue;
-		if (si.si_signo == SIGCHLD) {
-			if (waitpid(pid, &status, WNOHANG) == pid)
-				end_with(status);
-			continue;
-		}
-		/* What the terminal sends, both get, but for what it sent before there were two. */
-		if (si.si_code > 0 && sigismember(&early, si.si_signo) != 1)
-			continue;
-		(void)sigdelset(&early, si.si_signo);
-		si.si_code = SI_QUEUE;
-		(void)pidfd_send_signal(pidfd, si.si_signo, &si, 0);
-	}
-}
-
 pid_t proc_clone_exec(uint64_t flags, struct err **e)
 {
 	bool forgets = proc_forgets_children();
@@ -222,11 +198,12 @@ static long clone_call(struct clone_args *args, size_t size, void (*fn)(void *),
 	return r;
 }
 
-long proc_raw(long nr, long a, long b, long c)
+long proc_raw(long nr, long a, long b, long c, long d)
 {
+	register long r10 __asm__("r10") = d;
 	long r = nr;
 
-	__asm__ volatile("syscall" : "+a"(r) : "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
+	__asm__ volatile("syscall" : "+a"(r) : "D"(a), "S"(b), "d"(c), "r"(r10) : "rcx", "r11", "memory");
 	return r;
 }
 #define HAVE_CLONE_CALL 1
@@ -252,14 +229,15 @@ static long clone_call(struct clone_args *args, size_t size, void (*fn)(void *),
 	return x0;
 }
 
-long proc_raw(long nr, long a, long b, long c)
+long proc_raw(long nr, long a, long b, long c, long d)
 {
 	register long x0 __asm__("x0") = a;
 	register long x1 __asm__("x1") = b;
 	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
 	register long x8 __asm__("x8") = nr;
 
-	__asm__ volatile("svc #0" : "+r"(x0) : "r"(x1), "r"(x2), "r"(x8) : "memory");
+	__asm__ volatile("svc #0" : "+r"(x0) : "r"(x1), "r"(x2), "r"(x3), "r"(x8) : "memory");
 	return x0;
 }
 #define HAVE_CLONE_CALL 1
@@ -354,9 +332,11 @@ pid_t proc_clone_beside(void (*fn)(void *arg), void *arg, char *stack, size_t si
 	return (pid_t)clone_call(&args, CLONE_ARGS_SIZE_VER1, fn, arg);
 }
 #else
-long proc_raw(long nr, long a, long b, long c)
+long proc_raw(long nr, long a, long b, long c, long d)
 {
-	return -ENOSYS;
+	long r = syscall(nr, a, b, c, d);
+
+	return r < 0 ? -errno : r;
 }
 
 pid_t proc_clone_beside(void (*fn)(void *arg), void *arg, char *stack, size_t size)
@@ -375,6 +355,36 @@ pid_t proc_clone_same(uint64_t flags, int cgroup_fd, void (*fn)(void *arg), void
 	return pid;
 }
 #endif
+
+_Noreturn void proc_stand_for(pid_t pid, const sigset_t *mask)
+{
+	const long set = (long)(uintptr_t)mask, pidfd = proc_raw(SYS_pidfd_open, pid, 0, 0, 0);
+	sigset_t early;
+	siginfo_t si;
+	int status = 0;
+
+	(void)sigemptyset(&early);
+	(void)proc_raw(SYS_rt_sigpending, (long)(uintptr_t)&early, _NSIG / 8, 0, 0);
+	if (pidfd > 0)
+		(void)proc_raw(SYS_close_range, 0, pidfd - 1, 0, 0);
+	if (pidfd >= 0)
+		(void)proc_raw(SYS_close_range, pidfd + 1, UINT_MAX, 0, 0);
+	for (;;) {
+		if (proc_raw(SYS_rt_sigtimedwait, set, (long)(uintptr_t)&si, 0, _NSIG / 8) < 0)
+			continue;
+		if (si.si_signo == SIGCHLD) {
+			if (proc_raw(SYS_wait4, pid, (long)(uintptr_t)&status, WNOHANG, 0) == pid)
+				end_with(status);
+			continue;
+		}
+		/* What the terminal sends, both get, but for what it sent before there were two. */
+		if (si.si_code > 0 && sigismember(&early, si.si_signo) != 1)
+			continue;
+		(void)sigdelset(&early, si.si_signo);
+		si.si_code = SI_QUEUE;
+		(void)proc_raw(SYS_pidfd_send_signal, pidfd, si.si_signo, (long)(uintptr_t)&si, 0);
+	}
+}
 
 pid_t proc_fork(struct err **e)
 {
@@ -567,58 +577,6 @@ int proc_owner(pid_t pid, uid_t *uid, gid_t *gid)
 	*uid = u;
 	*gid = g;
 	return 0;
-}
-
-/* Points the kernel's idea of our arguments at a fresh mapping. Between the reading of the break and
- * the call nothing may move it: this is for single-threaded programs of ours. */
-static int set_arguments(const char *title)
-{
-	struct prctl_mm_map map = { .exe_fd = (uint32_t)-1 };
-	size_t n = strlen(title) + 1;
-	char line[1024];
-	uint64_t start;
-	char *area;
-	int r = 0;
-	const struct {
-		unsigned field;
-		__u64 *to;
-	} fields[] = {
-		{ 26, &map.start_code }, { 27, &map.end_code }, { 28, &map.start_stack },
-		{ 45, &map.start_data }, { 46, &map.end_data }, { 47, &map.start_brk },
-		{ 50, &map.env_start },	 { 51, &map.env_end },
-	};
-
-	if (io_read_line(AT_FDCWD, "/proc/self/stat", line, sizeof(line)) < 0)
-		return -ENOENT;
-	for (size_t i = 0; i < ARRAY_SIZE(fields) && r == 0; i++) {
-		uint64_t v;
-
-		r = stat_field(line, fields[i].field, &v);
-		if (r == 0)
-			*fields[i].to = v;
-	}
-	if (r < 0)
-		return r;
-	area = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (area == MAP_FAILED)
-		return -errno;
-	memcpy(area, title, n);
-	start = (uint64_t)(uintptr_t)area;
-	map.arg_start = start;
-	map.arg_end = start + n;
-	map.brk = (uint64_t)syscall(SYS_brk, 0);
-	if (prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof(map), 0) < 0) {
-		r = -errno;
-		(void)munmap(area, n);
-	}
-	return r;
-}
-
-void proc_set_title(const char *title)
-{
-	/* Where the kernel does not allow the long form, ps still shows the short one. */
-	(void)prctl(PR_SET_NAME, title, 0, 0, 0);
-	(void)set_arguments(title);
 }
 
 static bool is_kept(int fd, const int *keep, size_t n)

@@ -25,7 +25,10 @@ pid_t proc_clone_same(uint64_t flags, int cgroup_fd, void (*fn)(void *arg), void
  * proc_raw alone: errno is the caller's. -errno; -ENOSYS on machines where we do not know how. */
 pid_t proc_clone_beside(void (*fn)(void *arg), void *arg, char *stack, size_t size);
 /* A system call: its result or -errno. */
-long proc_raw(long nr, long a, long b, long c);
+long proc_raw(long nr, long a, long b, long c, long d);
+/* For who has made pid by proc_clone_same, to do what he is there for: passes on to it the signals of mask (all are blocked,
+ * SIGCHLD is among them) that a process sends him, with the sender's ids, and ends as it does. Closes all. */
+_Noreturn void proc_stand_for(pid_t pid, const sigset_t *mask);
 /* As proc_clone, for a child whose end the caller must know although it may ignore SIGCHLD: then the kernel forgets
  * children when they end, unless they end with another signal, which these do. It is the default in the child. */
 pid_t proc_clone_seen(uint64_t flags, struct err **e);
@@ -36,9 +39,6 @@ pid_t proc_clone_exec(uint64_t flags, struct err **e);
 bool proc_forgets_children(void);
 /* In a child of proc_clone_seen: ends as pid, a child of its own, does. */
 _Noreturn void proc_end_as(pid_t pid);
-/* For who has made pid, a child, to do what he is there for: passes on to it the signals of mask (all are blocked, SIGCHLD
- * is among them) that a process sent him, with the sender's ids, and ends as it does. Closes all else but pidfd, which is pid's. */
-_Noreturn void proc_stand_for(pid_t pid, int pidfd, const sigset_t *mask);
 /* The C library's fork, for a child that goes on to do more than system calls although the caller may
  * have threads: there its locks are in order. Slower by the size of the caller. */
 pid_t proc_fork(struct err **e);
@@ -61,8 +61,6 @@ bool proc_is_at_work(pid_t pid, uint64_t start);
 ssize_t proc_status_field(pid_t pid, const char *field, char *buf, size_t size);
 /* The effective uid and gid a pid runs under. 0 or -errno. */
 int proc_owner(pid_t pid, uid_t *uid, gid_t *gid);
-/* Writes the process title that ps shows (prctl PR_SET_MM_ARG_*; falls back to comm only). */
-void proc_set_title(const char *title);
 /* Closes every fd from first up, except those in keep (in any order; negative ones are skipped), with
  * close_range, or one by one where that is refused. 0 or -errno. */
 int proc_close_fds(int first, const int *keep, size_t n);

@@ -24,11 +24,11 @@ struct early_net {
 static void make(void *arg)
 {
 	struct early_net *n = arg;
-	long r = proc_raw(SYS_unshare, CLONE_NEWNET, 0, 0);
+	long r = proc_raw(SYS_unshare, CLONE_NEWNET, 0, 0, 0);
 
-	n->fd = r < 0 ? r : proc_raw(SYS_openat, AT_FDCWD, (long)OWN_NET, O_RDONLY | O_CLOEXEC);
+	n->fd = r < 0 ? r : proc_raw(SYS_openat, AT_FDCWD, (long)OWN_NET, O_RDONLY | O_CLOEXEC, 0);
 	for (;;)
-		(void)proc_raw(SYS_exit_group, 0, 0, 0);
+		(void)proc_raw(SYS_exit_group, 0, 0, 0, 0);
 }
 
 void early_net_begin(struct run *r)

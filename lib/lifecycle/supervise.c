@@ -267,22 +267,9 @@ static void be_monitor(void *arg)
 	end(s, go_on(s, rc, e));
 }
 
-/* A foreground monitor comes from a process that goes on to stand for it, and needs its own memory. */
-static pid_t clone_monitor(struct birth *b, int fd, int *ret_pidfd, struct err **e)
-{
-	pid_t pid;
-
-	if (!b->s->head.foreground)
-		return proc_clone_same(0, fd, be_monitor, b, e);
-	pid = proc_clone(0, fd, ret_pidfd, e);
-	if (pid == 0)
-		be_monitor(b);
-	return pid;
-}
-
 /* A child in the cgroup behind fd (-1: in ours): its pid. The record names the child from then on; until it does, the
  * one who made it stays. -ECHILD: a kernel has killed it at birth, see cgroup_birth_fd. */
-static pid_t try_monitor(struct supervisor *s, int fd, int *ret_pidfd, struct err **e)
+static pid_t try_monitor(struct supervisor *s, int fd, struct err **e)
 {
 	auto_close int rd = -EBADF, wr = -EBADF;
 	struct birth b = { .s = s, .in_cgroup = fd >= 0 };
@@ -294,7 +281,7 @@ static pid_t try_monitor(struct supervisor *s, int fd, int *ret_pidfd, struct er
 		return err_set(e, errno, NULL, "cannot make a pipe");
 	rd = b.rd = p[0];
 	wr = b.wr = p[1];
-	pid = clone_monitor(&b, fd, ret_pidfd, e);
+	pid = proc_clone_same(0, fd, be_monitor, &b, e);
 	if (pid < 0)
 		return pid;
 	fd_replace(&wr, -EBADF);
@@ -305,21 +292,14 @@ static pid_t try_monitor(struct supervisor *s, int fd, int *ret_pidfd, struct er
 	return err_set(e, ECHILD, NULL, "the monitor was killed at birth");
 }
 
-/* The process that made the monitor: of a daemon it goes; in the foreground it is the one that the caller knows, which
- * ends when the container does. */
-static _Noreturn void be_parent(const struct supervisor *s, pid_t pid, int pidfd)
-{
-	if (pidfd < 0 || s->status_fd >= 0)
-		_exit(0);
-	proc_set_title(s->head.prog);
-	proc_stand_for(pid, pidfd, &s->mask);
-}
-
-/* The monitor is born in its cgroup where there is v2, so that no pid has to be written. Returns where there is none. */
+/* The monitor is born in its cgroup where there is v2, so that no pid has to be written. Who made it goes, or, in the foreground,
+ * where it is the process that the caller knows, stands for it. Returns where there is no such cgroup. */
 static int make_monitor(struct supervisor *s, struct err **e)
 {
 	struct run *r = s->m.r;
-	int rc = cgroup_create(r->cgroups, e), fd, pidfd = -EBADF;
+	int rc = cgroup_create(r->cgroups, e), fd;
+	bool stands = s->head.foreground && s->status_fd < 0;
+	const sigset_t mask = s->mask;
 	struct err *mine = NULL;
 	pid_t pid = -1;
 
@@ -327,11 +307,11 @@ static int make_monitor(struct supervisor *s, struct err **e)
 	if (rc < 0)
 		return rc;
 	r->cgroups_made = true;
-	if (!s->head.foreground)
+	if (!stands)
 		s->old_stack = __builtin_frame_address(0);
 	fd = cgroup_monitor_fd(r->cgroups);
 	if (fd >= 0)
-		pid = try_monitor(s, fd, &pidfd, &mine);
+		pid = try_monitor(s, fd, &mine);
 	if (pid < 0) {
 		err_free(take_ptr(mine));
 		/* One in the foreground moves itself. */
@@ -339,10 +319,13 @@ static int make_monitor(struct supervisor *s, struct err **e)
 			cgroup_birth_known(r->cgroups, false);
 			return 0;
 		}
-		pid = try_monitor(s, -1, &pidfd, &mine);
+		pid = try_monitor(s, -1, &mine);
 	}
+	/* Of s nothing any more: it is the monitor's. */
+	if (pid > 0 && stands)
+		proc_stand_for(pid, &mask);
 	if (pid > 0)
-		be_parent(s, pid, pidfd);
+		_exit(0);
 	s->old_stack = NULL;
 	err_move(e, mine);
 	return pid;

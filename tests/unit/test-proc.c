@@ -221,55 +221,6 @@ static void the_owner_is_the_effective_one(void **state)
 	assert_int_equal(proc_owner(0x3fffffff, &uid, &gid), -ESRCH);
 }
 
-static void title_shows(void *arg)
-{
-	const char *title = "[lxc monitor] /var/lib/lxc a-container-with-a-name-longer-than-any-argument-vector-"
-			    "of-this-test-program-which-is-run-without-arguments";
-	auto_free char *line = NULL, *environ_text = NULL;
-	auto_close int fd = -EBADF;
-	char *more[64];
-	size_t len = 0;
-
-	/* Memory is still ours to get, on the heap above all. */
-	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
-		CHECK((more[i] = malloc(10000)) != NULL);
-	proc_set_title(title);
-	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
-		free(more[i]);
-	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
-		CHECK((more[i] = malloc(100000)) != NULL);
-	fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
-	CHECK_OK(io_read_fd(fd, 65536, &line, &len), NULL);
-	if (strcmp(line, title) != 0)
-		unit_skip("needs PR_SET_MM_MAP (CONFIG_CHECKPOINT_RESTORE)");
-	CHECK(len == strlen(title) + 1);
-	fd_replace(&fd, open("/proc/self/environ", O_RDONLY | O_CLOEXEC));
-	CHECK_OK(io_read_fd(fd, 1 << 20, &environ_text, &len), NULL);
-	CHECK(getenv("PATH") == NULL || len > 0);
-	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
-		free(more[i]);
-}
-
-static void the_title_is_what_ps_shows(void **state)
-{
-	unit_child(title_shows, NULL);
-}
-
-static void title_unprivileged(void *arg)
-{
-	if (geteuid() == 0)
-		CHECK(setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0);
-	CHECK(prctl(PR_SET_DUMPABLE, 1) == 0);
-	title_shows(arg);
-}
-
-static void the_title_needs_no_privilege(void **state)
-{
-	if (geteuid() == 0 && !unit_is_root())
-		unit_skip("needs root in the initial user namespace, or none");
-	unit_child(title_unprivileged, NULL);
-}
-
 static void closing(void *arg)
 {
 	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), keep[] = { 12, 3, -1, 50, 11, 12 };
@@ -447,8 +398,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_name_with_parentheses_does_not_shift_fields),
 	cmocka_unit_test(status_fields_are_read_by_name),
 	cmocka_unit_test(the_owner_is_the_effective_one),
-	cmocka_unit_test(the_title_is_what_ps_shows),
-	cmocka_unit_test(the_title_needs_no_privilege),
 	cmocka_unit_test(fds_close_except_kept_ones),
 	cmocka_unit_test(an_exposed_executable_cannot_be_written),
 	cmocka_unit_test(an_unprivileged_copy_cannot_be_written),

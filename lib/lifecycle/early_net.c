@@ -54,16 +54,17 @@ void early_net_end(struct run *r)
 	struct early_net *n = r->early_net;
 	int status;
 
-	if (!n)
-		return;
-	(void)proc_wait(n->helper, &status);
-	n->helper = 0;
+	if (n && n->helper)
+		(void)proc_wait(n->helper, &status);
+	if (n)
+		n->helper = 0;
 }
 
 int early_net_enter(struct run *r)
 {
 	struct early_net *n = r->early_net;
 
+	early_net_end(r);
 	if (!n || n->fd < 0)
 		return 0;
 	n->back = open(OWN_NET, O_RDONLY | O_CLOEXEC);

@@ -5,9 +5,9 @@
 #pragma once
 #include "lifecycle/run.h"
 
-/* Begins, after the plan. */
+/* Begins, once the plan has the namespaces. */
 void early_net_begin(struct run *r);
-/* Waits for it: in the process that began. */
+/* Waits for it: in the process that began, before another one goes on. */
 void early_net_end(struct run *r);
 /* The caller enters it, and goes back: between the two a child is born into it. 1: it is in there; 0: there is none. */
 int early_net_enter(struct run *r);

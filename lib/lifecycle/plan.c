@@ -21,6 +21,7 @@
 #include "kernel/caps.h"
 #include "kernel/host.h"
 #include "kernel/openat.h"
+#include "lifecycle/early_net.h"
 #include "lifecycle/guest.h"
 #include "lifecycle/init_check.h"
 #include "lifecycle/mount_entry.h"
@@ -247,9 +248,11 @@ int plan_make(struct run *r, struct err **e)
 
 	r->caller_mounts = c->idmap.n && !caps_has(CAP_SYS_ADMIN);
 	if ((rc = plan_places(r, e)) < 0 || (rc = plan_log(r, e)) < 0 || (rc = conf_check(c, &r->log, e)) < 0 ||
-	    (rc = plan_argv(r, e)) < 0 || (rc = plan_idmap(r, e)) < 0 ||
-	    (rc = plan_namespaces(r, e)) < 0 || (rc = plan_caps(r, e)) < 0 ||
-	    (rc = storage_resolve(c, &r->log, &r->storage, e)) < 0 ||
+	    (rc = plan_argv(r, e)) < 0 || (rc = plan_idmap(r, e)) < 0 || (rc = plan_namespaces(r, e)) < 0)
+		return rc;
+	if (r->starts)
+		early_net_begin(r);
+	if ((rc = plan_caps(r, e)) < 0 || (rc = storage_resolve(c, &r->log, &r->storage, e)) < 0 ||
 	    (rc = storage_choose_idmap(r->storage, c, &r->idmap, &r->log, e)) < 0 || (rc = plan_devices(r, e)) < 0 ||
 	    (rc = mount_entries_plan(r, e)) < 0 || (rc = plan_init(r, e)) < 0 ||
 	    (rc = cgroup_plan(c, &r->log, &r->cgroups, e)) < 0 || (rc = plan_guest(r, e)) < 0)

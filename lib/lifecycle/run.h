@@ -61,6 +61,7 @@ struct run {
 	struct log log;
 
 	/* how it was asked for */
+	bool starts;			/* not only to be explained: what is known to be wanted is begun */
 	bool foreground, application, close_fds, quiet;
 	struct rlimit files;		/* of the starter, and init's where lxc.prlimit.nofile does not say */
 	struct strv argv;		/* init's argv */

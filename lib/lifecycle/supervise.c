@@ -354,8 +354,6 @@ static int start(struct supervisor *s)
 	struct err *e = NULL;
 	int rc = supervise_new_run(s, &e);
 
-	if (rc == 0 && s->head.mode == LAUNCH_START)
-		early_net_begin(s->m.r);
 	if (rc == 0 && s->head.application)
 		rc = supervise_open_init(s->m.r, &e);
 	if (rc == 0)

@@ -120,6 +120,7 @@ int supervise_new_run(struct supervisor *s, struct err **e)
 		conf_free(conf);
 		return err_no_memory(e);
 	}
+	run->starts = s->head.mode == LAUNCH_START;
 	run->foreground = s->head.foreground;
 	run->application = s->head.application;
 	run->close_fds = s->head.close_fds;

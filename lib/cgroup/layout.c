@@ -212,8 +212,9 @@ static int find_base(struct hierarchy *h, const char *id, bool of_init, const ch
 /* v2: delegation means these files; v1: the directory and its list of processes. */
 static int check_writable(struct hierarchy *h, const char *delegate)
 {
-	auto_close int fd = dirs_open(h, h->base, CG_ROOT_FLAGS);
+	auto_close int below = *h->base ? dirs_open(h, h->base, CG_ROOT_FLAGS) : -EBADF;
 	auto_strv struct strv files = { 0 };
+	int fd = *h->base ? below : h->root_fd;
 
 	if (fd < 0)
 		return fd;

@@ -200,28 +200,36 @@ static int check_free(struct run *r, struct err **e)
 	return client_monitor_elsewhere(r->lxcpath, r->name, &pid) ? err_monitor_elsewhere(e, r->name, pid) : 0;
 }
 
+/* The lock of the state file's directory, which lasts as long as a monitor lives, through its fork. */
+static int lock_instance(struct supervisor *s, struct err **e)
+{
+	struct run *r = s->m.r;
+
+	for (int i = 0; flock(s->m.instance_fd, LOCK_EX | LOCK_NB) < 0; i++) {
+		bool held = errno == EWOULDBLOCK;
+		/* One that runs is not waited for; one that is ending goes within moments. */
+		int rc = i == 0 ? check_free(r, e) : 0;
+
+		if (rc == 0 && (!held || i == LOCK_TRIES))
+			rc = err_already_running(e, r->name, r->lxcpath);
+		if (rc < 0)
+			return rc;
+		(void)poll(NULL, 0, LOCK_STEP_MS);
+	}
+	return check_free(r, e);
+}
+
 /* Before anything is made the state file says so: whoever comes after a kill at any instant finds what
- * to clean up. The lock on its directory lasts as long as a monitor lives, through its fork. */
+ * to clean up. */
 int supervise_announce(struct supervisor *s, struct err **e)
 {
 	struct run *r = s->m.r;
-	int rc = check_free(r, e);
+	int rc = instance_dir(r->rundir, r->lxcpath, r->name, true, e);
 
-	if (rc < 0)
-		return rc;
-	rc = instance_dir(r->rundir, r->lxcpath, r->name, true, e);
 	if (rc < 0)
 		return rc == -ENOENT ? err_set(e, ENOENT, NULL, "the run directory %s does not exist", r->rundir) : rc;
 	s->m.instance_fd = rc;
-	for (int i = 0; flock(s->m.instance_fd, LOCK_EX | LOCK_NB) < 0; i++) {
-		/* One that is ending goes within moments. */
-		if (errno != EWOULDBLOCK || i == LOCK_TRIES) {
-			fd_replace(&s->m.instance_fd, -EBADF);
-			return err_already_running(e, r->name, r->lxcpath);
-		}
-		(void)poll(NULL, 0, LOCK_STEP_MS);
-	}
-	rc = check_free(r, e);
+	rc = lock_instance(s, e);
 	if (rc < 0) {
 		fd_replace(&s->m.instance_fd, -EBADF);
 		return rc;

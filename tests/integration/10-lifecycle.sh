@@ -202,8 +202,8 @@ sleep 0.5
 is "$(state)" STOPPED "and it does not come back"
 succeeds "it starts again" lxc-start -n "$n"
 fails 1 "a stop in vain" lxc-stop -n "$n" -t 1 --nokill
-lxc-attach -n "$n" -- touch /now
 old=$(init_pid)
+lxc-attach -n "$n" -- touch /now
 ok "a reboot after its time is one" eventually 15 rebooted
 fails 1 "a longer stop in vain" lxc-stop -n "$n" -t 3 --nokill
 (sleep 0.2; lxc-attach -n "$n" -- touch /now) &

@@ -206,8 +206,8 @@ old=$(init_pid)
 lxc-attach -n "$n" -- touch /now
 ok "a reboot after its time is one" eventually 15 rebooted
 fails 1 "a longer stop in vain" lxc-stop -n "$n" -t 3 --nokill
-(sleep 0.2; lxc-attach -n "$n" -- touch /now) &
 old=$(init_pid)
+(sleep 0.2; lxc-attach -n "$n" -- touch /now) &
 run lxc-stop -n "$n" -r -t 10
 wait "$!"
 ok "a reboot that is asked for then is one" eventually 15 rebooted

@@ -250,18 +250,19 @@ static _Noreturn void end(struct supervisor *s, int status);
 /* The monitor's first steps. The one who made it waits until the record names this one, whatever comes of it then. */
 static void be_monitor(void *arg)
 {
-	const struct birth *b = arg;
-	struct supervisor *s = b->s;
+	/* Of the maker's stack there is nothing left once it has been told. */
+	const struct birth b = *(const struct birth *)arg;
+	struct supervisor *s = b.s;
 	struct run *r = s->m.r;
 	struct err *e = NULL;
 	int rc;
 
-	r->born_in_cgroup = b->in_cgroup;
-	cgroup_birth_known(r->cgroups, b->in_cgroup);
+	r->born_in_cgroup = b.in_cgroup;
+	cgroup_birth_known(r->cgroups, b.in_cgroup);
 	rc = monitor_save(r, &e);
-	(void)!write(b->wr, "", 1);
-	(void)close(b->wr);
-	(void)close(b->rd);
+	(void)!write(b.wr, "", 1);
+	(void)close(b.wr);
+	(void)close(b.rd);
 	if (rc == 0 && !s->head.foreground)
 		rc = supervise_detach(s, &e);
 	end(s, go_on(s, rc, e));

@@ -31,7 +31,7 @@ static int usage(FILE *out, int code)
 	return code;
 }
 
-/* In the child. The command leads a session of its own; a terminal on stdin becomes its controlling
+/* In the child, which shares our memory. The command leads a session of its own; a terminal on stdin becomes its controlling
  * one. Never returns. */
 static void run_command(char **argv, bool quiet)
 {
@@ -50,6 +50,16 @@ static void run_command(char **argv, bool quiet)
 	if (!quiet)
 		fprintf(stderr, "init.lxc: cannot execute %s: %s\n", argv[0], strerror(saved));
 	_exit(saved == ENOENT ? 127 : 126);
+}
+
+/* It has our memory until it executes, and we wait: nothing is copied. */
+static pid_t start_command(char **argv, bool quiet)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0)
+		run_command(argv, quiet);
+	return pid;
 }
 
 /* If the starter made stdin our controlling terminal, the command could not have it. Giving it up
@@ -181,9 +191,7 @@ int main(int argc, char *argv[])
 	if (sigprocmask(SIG_SETMASK, &all, NULL) < 0)
 		return EXIT_FAILURE;
 	give_up_terminal();
-	s.command = fork();
-	if (s.command == 0)
-		run_command(argv + optind, quiet);
+	s.command = start_command(argv + optind, quiet);
 	if (s.command < 0) {
 		if (!quiet)
 			fprintf(stderr, "init.lxc: cannot fork: %s\n", strerror(errno));

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/path.h"
 #include "copy.h"
 #include "handle.h"
@@ -31,17 +32,11 @@
 /* Entries of a directory, "." and ".." not counted: 0 also when there is none. */
 static size_t count_entries(int dirfd, const char *name)
 {
-	auto_closedir DIR *d = NULL;
-	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_closedir DIR *d = io_opendir(dirfd, name);
 	size_t n = 0;
 
-	if (fd < 0)
+	if (!d)
 		return 0;
-	d = fdopendir(fd);
-	if (!d) {
-		fd_close(fd);
-		return 0;
-	}
 	for (const struct dirent *ent = readdir(d); ent; ent = readdir(d))
 		n += !STREQ(ent->d_name, ".") && !STREQ(ent->d_name, "..");
 	return n;

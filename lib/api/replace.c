@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "copying.h"
@@ -56,14 +57,10 @@ static bool stands_on_own_root(const struct call *k, const struct conf *conf)
  * where the new one stands on it too. */
 static int move_rest(int from, int to, bool root, struct err **e)
 {
-	auto_closedir DIR *d = NULL;
-	int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_closedir DIR *d = io_opendir(from, ".");
 
-	d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d) {
-		fd_close(fd);
+	if (!d)
 		return err_set(e, errno, NULL, "cannot read the directory that was replaced");
-	}
 	for (const struct dirent *ent = readdir(d); ent; ent = readdir(d)) {
 		if (is_part(ent->d_name) && !(root && STREQ(ent->d_name, "rootfs")))
 			continue;

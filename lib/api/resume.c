@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/str.h"
 #include "lifecycle/partial.h"
 #include "storage/storage.h"
@@ -31,16 +32,11 @@ int resume_check(struct copying *c)
 /* All but the root and the marker is made anew. */
 static int clear(struct copying *c)
 {
-	auto_closedir DIR *d = NULL;
-	int fd = openat(c->at.dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	auto_closedir DIR *d = io_opendir(c->at.dir, ".");
+	int r = 0;
 
-	if (fd < 0)
+	if (!d)
 		return err_set(&c->to->e, errno, NULL, "cannot open %s", c->to->dir);
-	d = fdopendir(fd);
-	if (!d) {
-		fd_close(fd);
-		return err_no_memory(&c->to->e);
-	}
 	for (const struct dirent *ent = readdir(d); ent && r == 0; ent = readdir(d))
 		if (!STREQ(ent->d_name, ".") && !STREQ(ent->d_name, "..") && !STREQ(ent->d_name, ROOTFS) &&
 		    !STREQ(ent->d_name, PARTIAL_MARKER) && !STREQ(ent->d_name, COPYING_CONFIG))

@@ -229,6 +229,22 @@ int io_replace_volatile(int dirfd, const char *name, const void *p, size_t n, mo
 	return replace(dirfd, name, p, n, mode, false, e);
 }
 
+DIR *io_fdopendir(int fd)
+{
+	DIR *d = fdopendir(fd);
+
+	if (!d)
+		fd_close(fd);
+	return d;
+}
+
+DIR *io_opendir(int dirfd, const char *name)
+{
+	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? NULL : io_fdopendir(fd);
+}
+
 char *io_obstacle(const char *path)
 {
 	for (size_t n = 1; *path && path[n - 1]; n++) {

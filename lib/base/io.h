@@ -2,6 +2,7 @@
 /* Copyright (C) The Tiffin authors */
 /* io - whole small files, at a directory fd, with limits. */
 #pragma once
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -27,6 +28,10 @@ int io_replace(int dirfd, const char *name, const void *p, size_t n, mode_t mode
 /* The same for what a crash of the whole system may take along: nobody waits for a disk. After such a crash
  * NAME may be the old file, the new one, or one without its content. */
 int io_replace_volatile(int dirfd, const char *name, const void *p, size_t n, mode_t mode, struct err **e);
+/* The directory of that name in dirfd ("." for itself), which is no symlink, to be read with readdir. NULL with errno. */
+DIR *io_opendir(int dirfd, const char *name);
+/* The same for an open one. Takes fd, in any case. */
+DIR *io_fdopendir(int fd);
 /* What keeps this process from entering or executing path: the first of its directories without the x permission, or path
  * itself (new; NULL: nothing that its modes say, or no memory). */
 char *io_obstacle(const char *path);

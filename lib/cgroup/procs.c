@@ -89,13 +89,11 @@ static int each_here(int fd, int (*fn)(pid_t pid, void *arg), void *arg)
 /* The name that follows after in byte order among the subdirectories. 1 found, 0 none, -errno. */
 static int next_subdir(int fd, const char *after, char **ret)
 {
-	auto_close int again = openat(fd, ".", CG_LEAF_FLAGS);
-	auto_closedir DIR *d = again < 0 ? NULL : fdopendir(again);
+	auto_closedir DIR *d = io_opendir(fd, ".");
 	auto_free char *best = NULL;
 
 	if (!d)
 		return errno == ENOENT || errno == ENODEV ? 0 : -errno;
-	(void)take_fd(&again);
 	for (struct dirent *de = readdir(d); de; de = readdir(d)) {
 		if (de->d_type != DT_DIR || STREQ(de->d_name, ".") || STREQ(de->d_name, ".."))
 			continue;

@@ -25,12 +25,10 @@
 /* The name of some subdirectory. 1 found, 0 none, -errno. */
 static int any_subdir(int fd, char **ret)
 {
-	auto_close int again = openat(fd, ".", CG_LEAF_FLAGS);
-	auto_closedir DIR *d = again < 0 ? NULL : fdopendir(again);
+	auto_closedir DIR *d = io_opendir(fd, ".");
 
 	if (!d)
 		return errno == ENOENT || errno == ENODEV ? 0 : -errno;
-	(void)take_fd(&again);
 	for (struct dirent *de = readdir(d); de; de = readdir(d)) {
 		if (de->d_type != DT_DIR || STREQ(de->d_name, ".") || STREQ(de->d_name, ".."))
 			continue;

@@ -23,12 +23,9 @@
 
 static DIR *open_dir(int root_fd, const char *path)
 {
-	auto_close int fd = open_in_root(root_fd, path, O_RDONLY | O_DIRECTORY, 0);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	int fd = open_in_root(root_fd, path, O_RDONLY | O_DIRECTORY, 0);
 
-	if (d)
-		(void)take_fd(&fd);
-	return d;
+	return fd < 0 ? NULL : io_fdopendir(fd);
 }
 
 /* "libsystemd-shared-252.22-1.so" is 252. */

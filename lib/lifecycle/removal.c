@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/compiler.h"
+#include "base/io.h"
 #include "lifecycle/depend.h"
 #include "lifecycle/partial.h"
 #include "storage/storage.h"
@@ -28,14 +29,10 @@ static bool is_last(const char *name)
 
 static int remove_content(const struct removal *m, int dirfd, struct err **e)
 {
-	auto_closedir DIR *d = NULL;
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_closedir DIR *d = io_opendir(dirfd, ".");
 
-	d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d) {
-		fd_close(fd);
+	if (!d)
 		return err_set(e, errno, NULL, "cannot read %s", m->dir);
-	}
 	for (const struct dirent *ent = readdir(d); ent; ent = readdir(d)) {
 		int r;
 

@@ -257,17 +257,14 @@ int apparmor_own_load(struct apparmor_own *o, struct err **e)
 /* All of them: the configuration may be another by now. */
 static void remove_files(const char *path)
 {
-	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	auto_closedir DIR *d = io_opendir(AT_FDCWD, path);
 	struct dirent *at;
 
 	if (!d)
 		return;
-	fd = -EBADF;
 	while ((at = readdir(d)) != NULL)
 		if (strncmp(at->d_name, "lxc-", 4) == 0)
 			(void)unlinkat(dirfd(d), at->d_name, 0);
-	(void)closedir(d);
 }
 
 void apparmor_own_unload(struct apparmor_own *o)

@@ -138,17 +138,11 @@ int seccomp_cache_get(int dirfd, const struct seccomp_cache_key *key, struct sec
 /* Programs of policies that were edited since are of no use: at the limit all go. */
 static void sweep(int dirfd)
 {
-	auto_closedir DIR *d = NULL;
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_closedir DIR *d = io_opendir(dirfd, ".");
 	unsigned n = 0;
 
-	if (fd < 0)
+	if (!d)
 		return;
-	d = fdopendir(fd);
-	if (!d) {
-		fd_close(fd);
-		return;
-	}
 	for (int pass = 0; pass < 2; pass++) {
 		rewinddir(d);
 		for (struct dirent *de; (de = readdir(d)) != NULL;) {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/str.h"
 #include "storage/copytree.h"
 
@@ -44,16 +45,11 @@ int copy_clear(int dir, const char *name, struct err **e)
 /* One pass: how many went, or -errno. */
 static int sweep(int from, int to, struct err **e)
 {
-	auto_closedir DIR *d = NULL;
-	int fd = openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), gone = 0;
+	auto_closedir DIR *d = io_opendir(to, ".");
+	int gone = 0;
 
-	if (fd < 0)
+	if (!d)
 		return -errno;
-	d = fdopendir(fd);
-	if (!d) {
-		fd_close(fd);
-		return -ENOMEM;
-	}
 	for (const struct dirent *ent = readdir(d); ent; ent = readdir(d)) {
 		struct stat st;
 		int r;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "kernel/host.h"
@@ -156,16 +157,10 @@ int dir_mount(struct storage *s, const struct conf *c, struct err **e)
 
 static int is_empty(int dirfd, const char *name)
 {
-	auto_closedir DIR *d = NULL;
-	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_closedir DIR *d = io_opendir(dirfd, name);
 
-	if (fd < 0)
+	if (!d)
 		return -errno;
-	d = fdopendir(fd);
-	if (!d) {
-		fd_close(fd);
-		return -ENOMEM;
-	}
 	for (const struct dirent *ent = readdir(d); ent; ent = readdir(d))
 		if (!STREQ(ent->d_name, ".") && !STREQ(ent->d_name, ".."))
 			return 0;

@@ -140,14 +140,10 @@ static int set_hosts(int etc, const char *old, const char *new, struct err **e)
 
 static int drop_files(int dirfd, const char *pattern, struct err **e)
 {
-	auto_closedir DIR *d = NULL;
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_closedir DIR *d = io_opendir(dirfd, ".");
 
-	d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d) {
-		fd_close(fd);
+	if (!d)
 		return err_set(e, errno, NULL, "cannot read a directory of the root file system");
-	}
 	for (const struct dirent *ent = readdir(d); ent; ent = readdir(d)) {
 		struct stat st;
 
@@ -220,14 +216,11 @@ static bool is_host_key(const char *name)
 
 static int renew_keys_in(int ssh, const char *dir, const char *comment, struct err **e)
 {
-	auto_closedir DIR *d = NULL;
-	int fd = openat(ssh, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	auto_closedir DIR *d = io_opendir(ssh, ".");
+	int r = 0;
 
-	d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d) {
-		fd_close(fd);
+	if (!d)
 		return err_set(e, errno, NULL, "cannot read /" SSH_DIR " of the root file system");
-	}
 	for (const struct dirent *ent = readdir(d); ent && r == 0; ent = readdir(d)) {
 		struct stat st;
 

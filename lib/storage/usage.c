@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "kernel/openat.h"
 #include "kernel/quota.h"
 #include "storage/driver.h"
@@ -150,11 +151,9 @@ static int read_dir(struct tree *t, const char *path)
 		return 0;
 	if (fd < 0)
 		return fd;
-	d = fdopendir(fd);
-	if (!d) {
-		fd_close(fd);
+	d = io_fdopendir(fd);
+	if (!d)
 		return -ENOMEM;
-	}
 	for (const struct dirent *ent = readdir(d); ent && r == 0; ent = readdir(d))
 		if (!STREQ(ent->d_name, ".") && !STREQ(ent->d_name, ".."))
 			r = add_entry(t, dirfd(d), path, ent->d_name);

@@ -97,6 +97,12 @@ void world_create(struct world *w)
 	world_enter(w->host);
 }
 
+void world_destroy(struct net_run *n, int guest, char *const *envp)
+{
+	net_destroy(n, guest, envp);
+	net_finish(true);
+}
+
 struct link world_look(struct world *w, int ns, const char *name)
 {
 	struct netlink nl = NETLINK_INIT;

@@ -26,6 +26,8 @@ void world_add_address(struct conf_addrs *list, const char *text, unsigned prefi
 void world_plan(struct world *w);
 /* Both halves, as monitor and init do them. */
 void world_create(struct world *w);
+/* What a monitor does, and the end of what it has others do. */
+void world_destroy(struct net_run *n, int guest, char *const *envp);
 /* An interface that must be there, in one of the namespaces. */
 struct link world_look(struct world *w, int ns, const char *name);
 bool world_exists(struct world *w, const char *name);

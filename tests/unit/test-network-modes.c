@@ -82,7 +82,7 @@ static void expect_vlans(struct world *w, const char *expected)
 
 static void restart(struct world *w)
 {
-	net_destroy(w->run, w->guest, NULL);
+	world_destroy(w->run, w->guest, NULL);
 	net_free(w->run);
 	world_create(w);
 }
@@ -115,7 +115,7 @@ static void vlans(void *arg)
 	world_refuse(&w, "vlan-unusable", "list of tagged");
 	n->veth_router.v = 1;
 	world_refuse(&w, "vlan-unusable", "veth.mode = bridge");
-	net_destroy(w.run, w.guest, NULL);
+	world_destroy(w.run, w.guest, NULL);
 }
 
 static void test_vlans(void **state)
@@ -168,7 +168,7 @@ static void queues(void *arg)
 	count_queues("eth0", text, sizeof(text));
 	CHECK(STREQ(text, "2/3"));
 	world_enter(w.host);
-	net_destroy(w.run, w.guest, NULL);
+	world_destroy(w.run, w.guest, NULL);
 }
 
 static void test_queues(void **state)
@@ -227,7 +227,7 @@ static void router(void *arg)
 	world_enter(w.host);
 	CHECK(look_up_route("/proc/net/route", "0500070A\t00000000"));
 	CHECK(look_up_route("/proc/net/ipv6_route", "fd000000000000000000000000000005 80"));
-	net_destroy(w.run, w.guest, NULL);
+	world_destroy(w.run, w.guest, NULL);
 	CHECK(count_proxies(&w, AF_INET) == 0 && count_proxies(&w, AF_INET6) == 0);
 }
 
@@ -251,6 +251,8 @@ static void l2proxy(void *arg)
 	world_add_address(&n->ipv6, "fd00::5", 64);
 	world_refuse(&w, "l2proxy-unusable", "no link");
 	CHECK(str_set(&n->link.v, "card0") == 0);
+	/* A new namespace has it from the host's. */
+	world_say("/proc/sys/net/ipv4/conf/card0/forwarding", "0");
 	world_refuse(&w, "forwarding-off", "net.ipv4.conf.card0.forwarding");
 	world_say("/proc/sys/net/ipv4/conf/card0/forwarding", "1");
 	world_refuse(&w, "forwarding-off", "net.ipv6.conf.card0.proxy_ndp");
@@ -259,7 +261,7 @@ static void l2proxy(void *arg)
 	world_say("/proc/sys/net/ipv6/conf/card0/forwarding", "1");
 	world_create(&w);
 	CHECK(count_proxies(&w, AF_INET) == 1 && count_proxies(&w, AF_INET6) == 1);
-	net_destroy(w.run, w.guest, NULL);
+	world_destroy(w.run, w.guest, NULL);
 	CHECK(count_proxies(&w, AF_INET) == 0 && count_proxies(&w, AF_INET6) == 0);
 }
 
@@ -287,7 +289,7 @@ static void gateway_auto(void *arg)
 	world_enter(w.guest);
 	CHECK(look_up_route("/proc/net/route", "eth0\t00000000\t0100070A"));
 	world_enter(w.host);
-	net_destroy(w.run, w.guest, NULL);
+	world_destroy(w.run, w.guest, NULL);
 }
 
 static void test_gateway_auto(void **state)

@@ -42,9 +42,9 @@ static void veth_on_bridge(void *arg)
 	CHECK(memcmp(guest.mac, "\x10\x66\x6a\x01\x02\x03", 6) == 0);
 	CHECK(world_look(&w, w.guest, "lo").flags & IFF_UP);
 
-	net_destroy(w.run, w.guest, NULL);
+	world_destroy(w.run, w.guest, NULL);
 	CHECK(!world_exists(&w, host_name));
-	net_destroy(w.run, w.guest, NULL);
+	world_destroy(w.run, w.guest, NULL);
 }
 
 static void test_veth_on_bridge(void **state)
@@ -70,7 +70,7 @@ static void names(void *arg)
 	CHECK(!(world_look(&w, w.guest, "lo").flags & IFF_UP));
 	CHECK_OK(net_publish(w.run, &w.c), NULL);
 	CHECK(STREQ(w.c.nets.v[3].name.v, "eth2") && STREQ(w.c.nets.v[3].veth_pair.v, w.run->v[3].host));
-	net_destroy(w.run, w.guest, NULL);
+	world_destroy(w.run, w.guest, NULL);
 }
 
 static void test_names_are_resolved_in_order(void **state)
@@ -116,7 +116,7 @@ static void addresses_and_routes(void *arg)
 	CHECK(strstr(text, "\t0000090A\t00000000\t0001"));
 	CHECK(io_read_fd(open("/proc/net/ipv6_route", O_RDONLY), 65536, &text, NULL) >= 0);
 	CHECK(strstr(text, "fd090000000000000000000000000000 40"));
-	net_destroy(w.run, w.guest, NULL);
+	world_destroy(w.run, w.guest, NULL);
 }
 
 static void test_addresses_and_routes(void **state)
@@ -146,7 +146,7 @@ static void scripts(void *arg)
 	CHECK(str_set(&n->script_up.v, path) == 0 && str_set(&n->script_down.v, path) == 0);
 	world_plan(&w);
 	CHECK_OK(net_create(w.run, w.guest, getpid(), envp, &w.e), w.e);
-	net_destroy(w.run, w.guest, envp);
+	world_destroy(w.run, w.guest, envp);
 	net_free(w.run);
 	CHECK(!world_exists(&w, "vbox"));
 
@@ -157,6 +157,7 @@ static void scripts(void *arg)
 	n->script_up.at = (struct origin){ "box.conf", 12 };
 	world_plan(&w);
 	CHECK(net_create(w.run, w.guest, getpid(), envp, &w.e) < 0);
+	net_finish(true);
 	CHECK(STREQ(err_id(w.e), "net-script-failed"));
 	CHECK(strstr(err_root(w.e)->what, "exit status 3: last words"));
 	CHECK(strstr(err_line(w.e), "box.conf:"));
@@ -253,6 +254,7 @@ static void failed_start(void *arg)
 	/* Taken between plan and creation. */
 	(void)world_add_device(&w, "vb", "veth");
 	CHECK(net_create(w.run, w.guest, getpid(), NULL, &w.e) == -EEXIST);
+	net_finish(true);
 	CHECK(strstr(err_line(w.e), "lxc.net.1"));
 	CHECK(!world_exists(&w, "va"));
 	CHECK(STREQ(world_look(&w, w.host, "vb").kind, "veth"));
@@ -307,7 +309,7 @@ static void phys(void *arg)
 	CHECK_OK(net_save(w.run, &b), NULL);
 	net_free(w.run);
 	CHECK_OK(net_restore(&w.c, buf_str(&b), NULL, &adopted, &w.e), w.e);
-	net_destroy(adopted, w.guest, NULL);
+	world_destroy(adopted, w.guest, NULL);
 	l = world_look(&w, w.host, "card0");
 	CHECK(l.mtu == 1500 && memcmp(l.mac, before.mac, LINK_MAC_LEN) == 0);
 	CHECK_OK(link_altnames(&w.nl, l.index, &alts, &w.e), w.e);
@@ -330,7 +332,7 @@ static void phys_unsaved(void *arg)
 	CHECK(!world_exists(&w, "card0"));
 	net_free(w.run);
 	CHECK_OK(net_restore(&w.c, buf_str(&b), NULL, &adopted, &w.e), w.e);
-	net_destroy(adopted, w.guest, NULL);
+	world_destroy(adopted, w.guest, NULL);
 	CHECK(world_exists(&w, "card0"));
 }
 
@@ -353,7 +355,7 @@ static void child_of_a_link(struct world *w, const char *kind)
 	}
 	CHECK_OK(0, w->e);
 	CHECK(STREQ(world_look(w, w->guest, "eth0").kind, kind));
-	net_destroy(w->run, w->guest, NULL);
+	world_destroy(w->run, w->guest, NULL);
 	world_enter(w->guest);
 	CHECK(if_nametoindex("eth0") == 0);
 }

@@ -248,15 +248,13 @@ static int add_name(struct pack *p, int dir, const char *name, unsigned depth, s
 /* Takes fd. The directory itself comes last: then nothing that is unpacked into it changes it again. */
 static int add_tree(struct pack *p, int fd, unsigned depth, struct err **e)
 {
-	auto_closedir DIR *d = fdopendir(fd);
+	auto_closedir DIR *d = io_fdopendir(fd);
 	size_t len = p->path.len;
 	struct stat st;
 	int r = 0;
 
-	if (!d) {
-		fd_close(fd);
+	if (!d)
 		return pack_fail(p, errno, e);
-	}
 	if (depth > ARCHIVE_DEPTH_MAX)
 		return pack_fail(p, ENAMETOOLONG, e);
 	if (fstat(fd, &st) < 0)

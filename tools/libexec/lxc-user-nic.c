@@ -101,15 +101,11 @@ static int open_target(struct request *q, struct err **e)
 /* Until it was root's the caller could put something there. */
 static bool is_empty(int dir)
 {
-	auto_closedir DIR *d = NULL;
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_closedir DIR *d = io_opendir(dir, ".");
 	size_t n = 0;
 
-	d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d) {
-		fd_close(fd);
+	if (!d)
 		return false;
-	}
 	while (readdir(d))
 		n++;
 	return n == 2;

@@ -38,6 +38,18 @@ static bool is_there(const char *dev)
 	return stat(dev, &st) == 0 && kind_of(dev) != '\0';
 }
 
+/* True if the volume's group can be read, and has none of this name. A node may be there nevertheless. */
+static bool is_gone(const char *dev)
+{
+	auto_free char *vg = strndup(dev, (size_t)(path_base(dev) - dev)), *text = NULL;
+	auto_strv struct strv names = { 0 };
+
+	for (size_t n = vg ? strlen(vg) : 0; n && vg[n - 1] == '/'; n--)
+		vg[n - 1] = '\0';
+	return vg && storage_ask(&text, NULL, "lvs", "--unbuffered", "--noheadings", "-o", "lv_name", vg, NULL) == 0 &&
+	       strv_split(&names, text, " \n") == 0 && !strv_has(&names, path_base(dev));
+}
+
 /* A volume that is not active has no device: thin snapshots are made so, and a crash may leave one so. */
 static int activate(const char *dev)
 {
@@ -203,6 +215,7 @@ static int create(const struct storage_spec *spec, const char *dir, int dirfd, c
 
 static int destroy(const char *source, const char *dir, int dirfd, struct log *l, struct err **e)
 {
+	struct err *mine = NULL;
 	struct stat st;
 	int r;
 
@@ -212,10 +225,14 @@ static int destroy(const char *source, const char *dir, int dirfd, struct log *l
 	}
 	if (stat(source, &st) < 0 && kind_of(source) == '\0')
 		return 0;
-	r = storage_run(e, "lvremove", "-f", source, NULL);
-	if (r == 0)
-		storage_unmark(dirfd);
-	return r;
+	r = storage_run(&mine, "lvremove", "-f", source, NULL);
+	if (r < 0 && !is_gone(source)) {
+		err_move(e, mine);
+		return r;
+	}
+	err_free(mine);
+	storage_unmark(dirfd);
+	return 0;
 }
 
 /* Two file systems of one identity cannot be mounted at once. */

@@ -22,6 +22,7 @@
 #include "lifecycle/partial.h"
 #include "lifecycle/removal.h"
 #include "storage/storage.h"
+#include "snapshots.h"
 #include "use.h"
 #include "vtable.h"
 
@@ -44,14 +45,14 @@ static size_t count_entries(int dirfd, const char *name)
 
 static int check_dependents(struct call *k, int dirfd)
 {
-	auto_free char *path = NULL, *list = NULL;
+	auto_free char *path = path_join(k->dir, SNAPSHOTS), *list = NULL;
 	auto_strv struct strv users = { 0 };
-	int r;
+	int r = path ? snapshots_drop_begun(k, path) : err_no_memory(&k->e);
 
-	if (count_entries(dirfd, SNAPSHOTS)) {
-		path = path_join(k->dir, SNAPSHOTS);
-		return path ? err_snapshots_exist(&k->e, k->name, path) : err_no_memory(&k->e);
-	}
+	if (r < 0)
+		return r;
+	if (count_entries(dirfd, SNAPSHOTS))
+		return err_snapshots_exist(&k->e, k->name, path);
 	r = depend_users(k->dir, &users, &k->e);
 	if (r < 0)
 		return r;

@@ -573,10 +573,9 @@ bool api_snapshot_destroy(struct lxc_container *c, const char *snapname)
 	return call_end(&k, r, "cannot destroy snapshot %s of %s", snapname ? snapname : "", k.name) == 0;
 }
 
-/* The beginnings of snapshots whose makers were killed; a name that is not one of ours stays. */
-static int drop_staged(struct call *k, const char *dir)
+int snapshots_drop_begun(struct call *k, const char *dir)
 {
-	auto_closedir DIR *d = opendir(dir);
+	auto_closedir DIR *d = io_opendir(AT_FDCWD, dir);
 	int r = 0;
 
 	for (const struct dirent *ent = d ? readdir(d) : NULL; ent && r == 0; ent = readdir(d)) {
@@ -608,7 +607,7 @@ static int destroy_all(struct call *k)
 	for (size_t i = 0; i < names.n && r == 0; i++)
 		r = destroy_one(k, dir, names.v[i]);
 	if (r == 0)
-		r = drop_staged(k, dir);
+		r = snapshots_drop_begun(k, dir);
 	if (r == 0 && rmdir(dir) < 0)
 		r = err_set(&k->e, errno, NULL, "cannot remove %s", dir);
 	return r;

@@ -6,3 +6,6 @@
 
 /* Calls fn for every complete snapshot; the first failure ends it, and its error is k's. */
 int snapshots_each(struct call *k, int (*fn)(struct call *snap, void *arg), void *arg);
+/* Removes from the directory of the snapshots the beginnings of those whose makers were killed; a name that is not one of ours
+ * stays. */
+int snapshots_drop_begun(struct call *k, const char *dir);

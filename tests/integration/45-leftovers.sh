@@ -187,5 +187,13 @@ for call in mkdirat renameat2 unlinkat fsync write; do
 done
 is "$bad" "" "a copy that was cut off, at one of $killed points, is shown and removed"
 succeeds "it goes" as alice lxc-destroy -n "$a"
+# The beginning of a snapshot is none; somebody's link in its place is not followed.
+mkdir "$lxcpath/$a/snaps" "$lxcpath/$a/snaps/.snap0.new" "$scratch/precious" "$scratch/precious/.snap0.new"
+: >"$lxcpath/$a/snaps/.snap0.new/partial"
+: >"$scratch/precious/.snap0.new/partial"
 succeeds "all goes" lxc-destroy -n "$a"
+succeeds "another one" lxc-create -n "$a" -t busybox
+ln -s "$scratch/precious" "$lxcpath/$a/snaps"
+succeeds "goes, too" lxc-destroy -n "$a"
+ok "and nothing that a link names" test -e "$scratch/precious/.snap0.new/partial"
 finish

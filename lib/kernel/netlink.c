@@ -197,8 +197,10 @@ int netlink_call(struct netlink *nl, struct netlink_req *q, netlink_fn fn, void 
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	bool changed = false;
 	ssize_t n;
-	int r;
+	int r = nl->fd < 0 ? netlink_open(nl, e) : 0;
 
+	if (r < 0)
+		return r;
 	if (!answer)
 		return err_no_memory(e);
 	q->h->nlmsg_seq = ++nl->seq;

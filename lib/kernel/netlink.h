@@ -45,7 +45,7 @@ void *netlink_begin(struct netlink_req *q, uint16_t type, uint16_t flags, size_t
 typedef int (*netlink_fn)(const struct nlmsghdr *h, void *arg);
 /* Sends and reads until the acknowledgement or the end of the dump. fn may be NULL. 0, what fn
  * returned, or the kernel's -errno with *e set ("the kernel refuses it: TEXT"). -EAGAIN: the table
- * changed under a dump, ask again. */
+ * changed under a dump, ask again. A socket that is not open yet is opened first, in the caller's namespace. */
 int netlink_call(struct netlink *nl, struct netlink_req *q, netlink_fn fn, void *arg, struct err **e);
 
 /* The id under which the caller's namespace knows another one; assigned if there is none and the

@@ -80,18 +80,17 @@ static int check_loader(int root_fd, int fd, const char *init, const Elf64_Ehdr 
 	unsigned n = wide ? h->e_phnum : h32->e_phnum, size = wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
 	char path[256] = "";
 
-	for (unsigned i = 0; i < MIN(n, HEADERS_MAX); i++) {
-		union {
-			Elf64_Phdr p64;
-			Elf32_Phdr p32;
-		} p;
-		off_t where;
+	union {
+		Elf64_Phdr p64[HEADERS_MAX];
+		Elf32_Phdr p32[HEADERS_MAX];
+	} p;
+	ssize_t got = pread(fd, &p, MIN(n, HEADERS_MAX) * size, at);
 
-		if (pread(fd, &p, size, at + (off_t)i * (off_t)size) != (ssize_t)size)
-			return 0;
-		if ((wide ? p.p64.p_type : p.p32.p_type) != PT_INTERP)
+	for (unsigned i = 0; got > 0 && i < (size_t)got / size; i++) {
+		off_t where = (off_t)(wide ? p.p64[i].p_offset : p.p32[i].p_offset);
+
+		if ((wide ? p.p64[i].p_type : p.p32[i].p_type) != PT_INTERP)
 			continue;
-		where = (off_t)(wide ? p.p64.p_offset : p.p32.p_offset);
 		if (pread(fd, path, sizeof(path) - 1, where) <= 0 || path[0] != '/')
 			return 0;
 		return check_interpreter(root_fd, init, path, e);

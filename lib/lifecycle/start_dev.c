@@ -86,15 +86,19 @@ static int make_node(struct run *r, int dev, size_t i, struct err **e)
 	const struct node *n = &nodes[i];
 	dev_t number = makedev(n->major, n->minor);
 	struct stat st;
+	bool made;
 
 	if (r->node_fd[i] >= 0)
 		return bind_file(dev, n->name, r->node_fd[i], e);
-	if (mknodat(dev, n->name, S_IFCHR | 0666, number) < 0 && errno != EEXIST)
+	made = mknodat(dev, n->name, S_IFCHR | 0666, number) == 0;
+	/* In a tmpfs of ours nothing changes the mode. */
+	if (made && r->autodev)
+		return 0;
+	if (!made && errno != EEXIST)
 		return err_set(e, errno, NULL, "cannot make /dev/%s", n->name);
 	if (fstatat(dev, n->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != number)
 		return err_set(e, ENODEV, "device-wrong", "/dev/%s is not device %u:%u", n->name, n->major,
 			       n->minor);
-	/* The umask of whoever started us must not show. */
 	return fchmodat(dev, n->name, 0666, 0) < 0 ? err_set(e, errno, NULL, "cannot set the mode of /dev/%s", n->name) :
 						     0;
 }
@@ -104,10 +108,15 @@ int init_fill_dev(struct run *r, struct err **e)
 	int rc = hooks_run(r, HOOK_AUTODEV, NULL, NULL, e);
 	auto_close int dev = rc < 0 ? rc : open_dev(r, e);
 
+	mode_t mask;
+
 	if (dev < 0)
 		return dev;
+	/* That of whoever started us must not show. */
+	mask = umask(0);
 	for (size_t i = 0; i < ARRAY_SIZE(nodes) && rc == 0; i++)
 		rc = make_node(r, dev, i, e);
+	(void)umask(mask);
 	return rc;
 }
 

@@ -104,12 +104,9 @@ static int configure(struct nic *i, struct netlink *nl, struct err **e)
 int net_inside(struct net_run *n, struct err **e)
 {
 	auto_netlink struct netlink nl = NETLINK_INIT;
-	int r;
+	int r = 0;
 
-	if (!n->n)
-		return 0;
-	r = netlink_open(&nl, e);
-	if (r == 0 && n->any_up) {
+	if (n->any_up) {
 		r = raise_link(&nl, LOOPBACK_INDEX, e);
 		if (r < 0)
 			return err_wrap(e, r, "bringing lo up");

@@ -122,8 +122,6 @@ int net_plan(const struct conf *c, struct log *l, struct net_run **ret, struct e
 		return 0;
 	}
 	r = collect(n, e);
-	if (r == 0)
-		r = netlink_open(&nl, e);
 	for (size_t k = 0; k < n->n && r == 0; k++)
 		r = plan_one(n, &n->v[k], &nl, e);
 	if (r == 0)
@@ -154,11 +152,8 @@ int net_create(struct net_run *n, int netns_fd, pid_t init_pid, char *const *env
 {
 	struct nic_target t = { .netns_fd = netns_fd, .init_pid = init_pid, .envp = envp };
 	auto_netlink struct netlink nl = NETLINK_INIT;
-	int r;
+	int r = 0;
 
-	if (!n->n)
-		return 0;
-	r = netlink_open(&nl, e);
 	for (size_t k = 0; k < n->n && r == 0; k++)
 		r = create_one(n, &n->v[k], &nl, &t, e);
 	if (r < 0)
@@ -201,6 +196,7 @@ void net_destroy(struct net_run *n, int netns_fd, char *const *envp)
 		due = due || n->v[k].made || n->v[k].script_ran || n->v[k].proxied;
 	if (!due)
 		return;
+	/* Before a process that shares our memory, but not our descriptors, is the first to use it. */
 	if (netlink_open(&nl, &e) < 0)
 		log_error(n->log, "%s", err_root(e)->what);
 	for (size_t k = n->n; k-- > 0;)

@@ -480,11 +480,17 @@ static int stat_field(const char *line, unsigned n, uint64_t *ret)
 }
 
 /* Nobody may ever reap it, where process 1 does not care. */
-static bool has_ended(const char *line)
+/* The letter behind the name; '\0': there is none. */
+static char state_of(const char *line)
 {
 	const char *p = strrchr(line, ')');
 
-	return p && p[1] == ' ' && (p[2] == 'Z' || p[2] == 'X');
+	return p && p[1] == ' ' ? p[2] : '\0';
+}
+
+static bool has_ended(char state)
+{
+	return state == 'Z' || state == 'X';
 }
 
 int proc_start_time(pid_t pid, uint64_t *ret)
@@ -496,19 +502,24 @@ int proc_start_time(pid_t pid, uint64_t *ret)
 	n = io_read_line(AT_FDCWD, path, line, sizeof(line));
 	if (n < 0)
 		return n == -ENOENT ? -ESRCH : (int)n;
-	if (has_ended(line))
+	if (has_ended(state_of(line)))
 		return -ESRCH;
 	return stat_field(line, 22, ret);
 }
 
-bool proc_is_at_work(pid_t pid, uint64_t start)
+bool proc_is_at_work(pid_t pid, uint64_t start, bool *ret_stopped)
 {
 	char path[64], line[1024];
 	uint64_t flags, now;
+	char state;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	return pid > 0 && io_read_line(AT_FDCWD, path, line, sizeof(line)) >= 0 && !has_ended(line) &&
-	       stat_field(line, 9, &flags) == 0 && !(flags & PF_EXITING) && stat_field(line, 22, &now) == 0 && now == start;
+	if (pid <= 0 || io_read_line(AT_FDCWD, path, line, sizeof(line)) < 0)
+		return false;
+	state = state_of(line);
+	*ret_stopped = state == 'T' || state == 't';
+	return !has_ended(state) && stat_field(line, 9, &flags) == 0 && !(flags & PF_EXITING) &&
+	       stat_field(line, 22, &now) == 0 && now == start;
 }
 
 ssize_t proc_status_field(pid_t pid, const char *field, char *buf, size_t size)

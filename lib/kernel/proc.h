@@ -55,8 +55,9 @@ int proc_pidfd_status(int pidfd, int *ret_status);
 /* Start time in clock ticks since boot (field 22 of stat): with the pid it names one process for
  * all time of one boot. 0 or -errno; -ESRCH also for one that has ended and is not reaped. */
 int proc_start_time(pid_t pid, uint64_t *ret);
-/* True if it is that process, and it has not begun to end: once it has, its sockets close one after the other. */
-bool proc_is_at_work(pid_t pid, uint64_t start);
+/* True if it is that process, and it has not begun to end: once it has, its sockets close one after the other. *ret_stopped: a
+ * signal keeps it stopped. */
+bool proc_is_at_work(pid_t pid, uint64_t start, bool *ret_stopped);
 /* A line of /proc/PID/status, e.g. "SigBlk", as text. Length or -errno. */
 ssize_t proc_status_field(pid_t pid, const char *field, char *buf, size_t size);
 /* The effective uid and gid a pid runs under. 0 or -errno. */

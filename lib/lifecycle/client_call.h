@@ -16,6 +16,7 @@
 struct client_view {
 	bool recorded;			/* there is one that has not stopped */
 	bool live;			/* and the monitor that it names lives, and could be asked from here */
+	bool stopped;			/* but for the signal that keeps it stopped */
 	struct instance_state state;	/* if recorded */
 };
 #define auto_view __attribute__((cleanup(client_view_done)))

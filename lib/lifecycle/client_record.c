@@ -40,7 +40,7 @@ static void look(const struct target *t, struct client_view *ret)
 	struct instance_state *s = &ret->state;
 
 	ret->recorded = client_read_record(t->lxcpath, t->name, s);
-	ret->live = ret->recorded && proc_is_at_work(s->monitor_pid, s->monitor_start) &&
+	ret->live = ret->recorded && proc_is_at_work(s->monitor_pid, s->monitor_start, &ret->stopped) &&
 		    ns_is_shared(s->monitor_pid, NS_NET) != 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copyright (C) The Tiffin authors */
-/* client_states - the states of many containers. Their monitors are asked at the same time, so that those that do
- * not answer cost one limit together and keep nobody else waiting. */
+/* client_states - the states of many containers. Those that their monitors have not written down are asked for at the same
+ * time, so that monitors that do not answer cost one limit together and keep nobody else waiting. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "kernel/socket.h"
 #include "lifecycle/client.h"
+#include "lifecycle/client_call.h"
 #include "lifecycle/command.h"
 
 #define WINDOW 256		/* descriptors that are open at once: a process may have 1024 */
@@ -23,6 +24,7 @@ struct slot {
 	int64_t deadline;
 	struct cmd_reply reply;
 	size_t got;
+	bool recorded;			/* there is one that has not stopped */
 	bool again;			/* it hung up once */
 };
 
@@ -54,10 +56,25 @@ static void ask_alone(struct slot *s)
 /* True: this one is done. */
 static bool refused(struct slot *s)
 {
-	if (client_is_recorded(&s->look->target))
+	if (s->recorded)
 		ask_alone(s);
 	else
 		s->look->state = STATE_STOPPED;
+	return true;
+}
+
+/* A monitor that is stopped by a signal is asked nevertheless: whoever lists containers is to see that it does not answer. */
+static bool is_written_down(struct slot *s)
+{
+	const struct target *t = &s->look->target;
+	auto_view struct client_view room = { .live = false };
+	const struct instance_state *state = client_read_live(t, &room);
+	const struct client_view *view = t->view ? t->view : &room;
+
+	s->recorded = view->recorded;
+	if (!state || view->stopped)
+		return false;
+	s->look->state = (enum lxc_state)state->state;
 	return true;
 }
 
@@ -174,7 +191,7 @@ void client_states(struct client_look *v, size_t n, int timeout_ms)
 			struct slot *s = &r->slots[r->n];
 
 			*s = (struct slot){ .look = &v[next++], .fd = -EBADF, .deadline = now_ms() + timeout_ms };
-			if (ask(s))
+			if (is_written_down(s) || ask(s))
 				fd_close(s->fd);
 			else
 				r->n++;

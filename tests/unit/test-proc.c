@@ -155,12 +155,14 @@ static void a_living_process_has_no_status(void **state)
 static void start_times_order_processes(void **state)
 {
 	uint64_t mine = 0, again = 0, first = 0;
+	bool stopped = true;
 
 	assert_int_equal(proc_start_time(getpid(), &mine), 0);
 	assert_int_equal(proc_start_time(getpid(), &again), 0);
-	assert_true(proc_is_at_work(getpid(), again));
-	assert_false(proc_is_at_work(getpid(), again + 1));
-	assert_false(proc_is_at_work(0, again));
+	assert_true(proc_is_at_work(getpid(), again, &stopped));
+	assert_false(proc_is_at_work(getpid(), again + 1, &stopped));
+	assert_false(proc_is_at_work(0, again, &stopped));
+	assert_false(stopped);
 	assert_true(mine == again);
 	assert_int_equal(proc_start_time(1, &first), 0);
 	assert_true(first <= mine);
@@ -172,15 +174,36 @@ static void an_unreaped_process_has_no_start_time(void **state)
 	int pidfd = -EBADF, status;
 	pid_t pid = proc_clone(0, -1, &pidfd, NULL);
 	uint64_t start = 0;
+	bool stopped = false;
 
 	if (pid == 0)
 		_exit(0);
 	assert_true(pid > 0);
 	assert_int_equal(proc_pidfd_wait(pidfd, 10000), 1);
 	assert_int_equal(proc_start_time(pid, &start), -ESRCH);
-	assert_false(proc_is_at_work(pid, start));
+	assert_false(proc_is_at_work(pid, start, &stopped));
 	assert_int_equal(proc_wait(pid, &status), 0);
 	(void)close(pidfd);
+}
+
+static void a_stopped_process_is_seen(void **state)
+{
+	pid_t pid = proc_clone(0, -1, NULL, NULL);
+	bool stopped = false;
+	uint64_t start = 0;
+	int status;
+
+	if (pid == 0) {
+		(void)raise(SIGSTOP);
+		_exit(0);
+	}
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_int_equal(proc_start_time(pid, &start), 0);
+	assert_true(proc_is_at_work(pid, start, &stopped));
+	assert_true(stopped);
+	(void)kill(pid, SIGKILL);
+	assert_int_equal(proc_wait(pid, &status), 0);
 }
 
 static void hostile_name(void *arg)
@@ -395,6 +418,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_living_process_has_no_status),
 	cmocka_unit_test(start_times_order_processes),
 	cmocka_unit_test(an_unreaped_process_has_no_start_time),
+	cmocka_unit_test(a_stopped_process_is_seen),
 	cmocka_unit_test(a_name_with_parentheses_does_not_shift_fields),
 	cmocka_unit_test(status_fields_are_read_by_name),
 	cmocka_unit_test(the_owner_is_the_effective_one),

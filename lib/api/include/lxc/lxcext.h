@@ -92,9 +92,9 @@ extern int lxcext_last_end(struct lxc_container *c, struct lxcext_end *ret, size
 extern int lxcext_state_fd(struct lxc_container *c);
 extern const char *lxcext_state_read(struct lxc_container *c, int fd);
 
-/* The states of n containers, asked for at once: as state(), or "STUCK" where the container's monitor does not answer
- * within timeout_ms. However many do not, the call takes no longer than one. Unlike state(), it asks the monitor also
- * where its state is on record. 0, or a negative errno. */
+/* The states of n containers: as state(), or "STUCK" where the container's monitor does not answer within timeout_ms. However
+ * many do not, the call takes no longer than one. A monitor that has the state on record is asked only when a signal keeps it
+ * stopped. 0, or a negative errno. */
 extern int lxcext_states(struct lxc_container *const *c, size_t n, int timeout_ms, const char **ret);
 
 /* Waits until the running container is ready: what is "network" (an address that reaches beyond the link), "port:N"

@@ -6,6 +6,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "config/conf.h"
 #include "kernel/proc.h"
 #include "lifecycle/command.h"
+#include "lifecycle/early_net.h"
 #include "lifecycle/guest.h"
 #include "lifecycle/init_check.h"
 #include "lifecycle/instance.h"
@@ -438,6 +440,43 @@ static void systemd_without_v2_needs_a_host_with_v1(void **state)
 
 #define IN_TMP(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
+static ino_t own_network(void)
+{
+	struct stat st;
+
+	CHECK(stat("/proc/self/ns/net", &st) == 0);
+	return st.st_ino;
+}
+
+static void network_beside(void *arg)
+{
+	const ino_t before = own_network();
+	struct run r = { .clone_flags = CLONE_NEWNET | CLONE_NEWUSER };
+
+	early_net_begin(&r);
+	CHECK(!r.early_net && early_net_enter(&r) == 0);
+	r.clone_flags = CLONE_NEWNET;
+	early_net_begin(&r);
+	if (!r.early_net)
+		unit_skip("needs a machine on which we know how to clone into the same memory");
+	early_net_end(&r);
+	CHECK(own_network() == before);
+	CHECK(early_net_enter(&r) == 1);
+	CHECK(own_network() != before);
+	CHECK_OK(early_net_leave(&r, NULL), NULL);
+	CHECK(own_network() == before);
+	early_net_free(r.early_net);
+	/* One that nobody has waited for. */
+	early_net_begin(&r);
+	early_net_free(r.early_net);
+	CHECK(own_network() == before);
+}
+
+static void the_network_is_made_beside(void **state)
+{
+	unit_child_ns(CLONE_NEWNET, network_beside, NULL);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(state_names_go_both_ways),
 	cmocka_unit_test(state_mask_takes_only_exact_names),
@@ -462,5 +501,6 @@ static const struct CMUnitTest tests[] = {
 	IN_TMP(root_itself_is_no_target),
 	IN_TMP(version_of_systemd_is_read_from_its_files),
 	IN_TMP(systemd_without_v2_needs_a_host_with_v1),
+	cmocka_unit_test(the_network_is_made_beside),
 };
 UNIT_MAIN(tests)

@@ -207,10 +207,19 @@ int btrfs_usage(int fd, struct btrfs_usage *ret)
 
 int btrfs_limit(int fd, uint64_t bytes)
 {
-	/* Quota group 0 is the one of the subvolume itself; a limit of all ones is none. */
+	/* A limit of all ones is none. */
 	struct btrfs_ioctl_qgroup_limit_args args = {
 		.lim = { .flags = BTRFS_QGROUP_LIMIT_MAX_RFER, .max_rfer = bytes ? bytes : UINT64_MAX },
 	};
+	auto_close int above = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uint64_t id = 0;
+	int r = subvolume_id(fd, &id);
 
+	if (r < 0)
+		return r;
+	args.qgroupid = id;
+	/* The kernel wants room in the subvolume through which it is told, which one that is full does not have. */
+	if (above >= 0 && btrfs_is(above) && ioctl(above, BTRFS_IOC_QGROUP_LIMIT, &args) == 0)
+		return 0;
 	return ioctl(fd, BTRFS_IOC_QGROUP_LIMIT, &args) < 0 ? -errno : 0;
 }

@@ -56,6 +56,8 @@ held() {
 	fi
 	succeeds "$what: the host's own files beside it are not held" sh -c "head -c 60M /dev/zero >$home/beside && rm $home/beside"
 	# What is full is still there for its user.
+	succeeds "$what: full, it gets a larger limit" lxc-resize -P "$home" -n "$n" 41M
+	succeeds "$what: and the old one" lxc-resize -P "$home" -n "$n" 40M
 	succeeds "$what: full, it stops" lxc-stop -P "$home" -n "$n" -k
 	succeeds "$what: starts" lxc-start -P "$home" -n "$n"
 	succeeds "$what: stops" lxc-stop -P "$home" -n "$n" -k

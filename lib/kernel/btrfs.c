@@ -205,6 +205,15 @@ int btrfs_usage(int fd, struct btrfs_usage *ret)
 	return 0;
 }
 
+/* Two subvolumes of one file system have different devices. */
+static bool is_same_fs(int a, int b)
+{
+	struct btrfs_ioctl_fs_info_args x = { 0 }, y = { 0 };
+
+	return ioctl(a, BTRFS_IOC_FS_INFO, &x) == 0 && ioctl(b, BTRFS_IOC_FS_INFO, &y) == 0 &&
+	       memcmp(x.fsid, y.fsid, sizeof(x.fsid)) == 0;
+}
+
 int btrfs_limit(int fd, uint64_t bytes)
 {
 	/* A limit of all ones is none. */
@@ -219,7 +228,7 @@ int btrfs_limit(int fd, uint64_t bytes)
 		return r;
 	args.qgroupid = id;
 	/* The kernel wants room in the subvolume through which it is told, which one that is full does not have. */
-	if (above >= 0 && btrfs_is(above) && ioctl(above, BTRFS_IOC_QGROUP_LIMIT, &args) == 0)
+	if (above >= 0 && is_same_fs(above, fd) && ioctl(above, BTRFS_IOC_QGROUP_LIMIT, &args) == 0)
 		return 0;
 	return ioctl(fd, BTRFS_IOC_QGROUP_LIMIT, &args) < 0 ? -errno : 0;
 }

@@ -154,16 +154,16 @@ static int change_pairs(struct strv *lines, const char *lxcpath, const char *nam
 	return strv_add(lines, lxcpath) < 0 || strv_add(lines, name) < 0 ? -ENOMEM : 0;
 }
 
-enum change { ADD, FORGET, FORGET_NAMED };
+enum record { RECORD, FORGET, FORGET_NAMED };
 
-static int change_base(const char *base_path, const char *base, const char *lxcpath, const char *name, enum change what,
+static int change_base(const char *base_path, const char *base, const char *lxcpath, const char *name, enum record what,
 		       struct err **e)
 {
 	auto_free char *dir = path_join(base_path, base);
 	auto_strv struct strv lines = { 0 };
 	auto_close int fd = -EBADF;
 	auto_lock int lock = -EBADF;
-	bool add = what == ADD;
+	bool add = what == RECORD;
 	unsigned count;
 	int r;
 
@@ -188,7 +188,7 @@ static int change_base(const char *base_path, const char *base, const char *lxcp
 	return r < 0 ? err_no_memory(e) : write_lines(fd, DEPEND_USERS, &lines, e);
 }
 
-static int change(const struct strv *pairs, const char *lxcpath, const char *name, enum change what, struct err **e)
+static int change(const struct strv *pairs, const char *lxcpath, const char *name, enum record what, struct err **e)
 {
 	int r = 0;
 
@@ -204,7 +204,7 @@ static int change(const struct strv *pairs, const char *lxcpath, const char *nam
 
 int depend_record(const struct strv *pairs, const char *lxcpath, const char *name, struct err **e)
 {
-	return change(pairs, lxcpath, name, ADD, e);
+	return change(pairs, lxcpath, name, RECORD, e);
 }
 
 int depend_forget(const struct strv *pairs, const char *lxcpath, const char *name, struct err **e)

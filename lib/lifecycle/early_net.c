@@ -60,13 +60,13 @@ void early_net_end(struct run *r)
 		n->helper = 0;
 }
 
-int early_net_enter(struct run *r)
+bool early_net_enter(struct run *r)
 {
 	struct early_net *n = r->early_net;
 
 	early_net_end(r);
 	if (!n || n->fd < 0)
-		return 0;
+		return false;
 	n->back = open(OWN_NET, O_RDONLY | O_CLOEXEC);
 	return n->back >= 0 && setns((int)n->fd, CLONE_NEWNET) == 0;
 }

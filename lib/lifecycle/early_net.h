@@ -9,8 +9,10 @@
 void early_net_begin(struct run *r);
 /* Waits for it: in the process that began, before another one goes on. */
 void early_net_end(struct run *r);
-/* The caller enters it, and goes back: between the two a child is born into it. 1: it is in there; 0: there is none. */
-int early_net_enter(struct run *r);
+/* The caller enters it, and goes back: between the two a child is born into it. False: there is none, the caller is where
+ * he was. */
+bool early_net_enter(struct run *r);
+/* 0 or -errno. */
 int early_net_leave(struct run *r, struct err **e);
 /* NULL: nothing. */
 void early_net_free(struct early_net *n);

@@ -107,7 +107,6 @@ int init_fill_dev(struct run *r, struct err **e)
 {
 	int rc = hooks_run(r, HOOK_AUTODEV, NULL, NULL, e);
 	auto_close int dev = rc < 0 ? rc : open_dev(r, e);
-
 	mode_t mask;
 
 	if (dev < 0)

@@ -271,7 +271,7 @@ static int clone_init(struct run *r, struct err **e)
 {
 	uint64_t flags = r->clone_flags;
 	int cg = cgroup_birth_fd(r->cgroups, false);
-	bool in_net = early_net_enter(r) == 1;
+	bool in_net = early_net_enter(r);
 	struct err *mine = NULL;
 	pid_t pid;
 
@@ -286,7 +286,9 @@ static int clone_init(struct run *r, struct err **e)
 		mine = NULL;
 		pid = proc_clone(flags, -1, &r->init_pidfd, &mine);
 	}
-	if (pid != 0 && in_net && early_net_leave(r, pid < 0 ? NULL : &mine) < 0 && pid > 0) {
+	if (pid < 0 && in_net)
+		(void)early_net_leave(r, NULL);
+	if (pid > 0 && in_net && early_net_leave(r, &mine) < 0) {
 		(void)proc_pidfd_send(r->init_pidfd, SIGKILL);
 		pid = -EPERM;
 	}

@@ -133,8 +133,8 @@ calls 'printf|vprintf|puts|putchar|perror|exit|abort|setenv|putenv|unsetenv|sign
 
 # lifecycle/launch gives the supervisor descriptors under other numbers, which kernel/spawn does not do.
 calls 'fork|vfork|clone|clone3|posix_spawn|posix_spawnp' | grep -E '^lib/' |
-	grep -vE '^lib/(kernel/(proc|spawn)|lifecycle/launch)\.c:' |
-	verdict "processes are made by kernel/proc and kernel/spawn only"
+	grep -vE '^lib/(kernel/(clone|spawn)|lifecycle/launch)\.c:' |
+	verdict "processes are made by kernel/clone and kernel/spawn only"
 
 grep -F '//' "$tmp/code" | verdict "comments are /* */"
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -287,6 +288,20 @@ pid_t proc_clone_same(uint64_t flags, int cgroup_fd, void (*fn)(void *arg), void
 	return clone_error(e, (int)-pid, flags, cgroup_fd);
 }
 
+/* To the other processors that the caller may use: a new process is often left on its maker's, where it waits for the
+ * time slice to end although others are idle. Where it cannot be moved it stays. */
+static void put_elsewhere(pid_t pid)
+{
+	int here = sched_getcpu();
+	cpu_set_t others;
+
+	if (here < 0 || here >= CPU_SETSIZE || sched_getaffinity(0, sizeof(others), &others) < 0)
+		return;
+	CPU_CLR(here, &others);
+	if (CPU_COUNT(&others) > 0)
+		(void)sched_setaffinity(pid, sizeof(others), &others);
+}
+
 pid_t proc_clone_beside(void (*fn)(void *arg), void *arg, char *stack, size_t size)
 {
 	struct clone_args args = {
@@ -295,8 +310,11 @@ pid_t proc_clone_beside(void (*fn)(void *arg), void *arg, char *stack, size_t si
 		.stack = (uint64_t)(uintptr_t)stack,
 		.stack_size = size,
 	};
+	pid_t pid = (pid_t)clone_call(&args, CLONE_ARGS_SIZE_VER1, fn, arg);
 
-	return (pid_t)clone_call(&args, CLONE_ARGS_SIZE_VER1, fn, arg);
+	if (pid > 0)
+		put_elsewhere(pid);
+	return pid;
 }
 #else
 long proc_raw(long nr, long a, long b, long c, long d)

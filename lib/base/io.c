@@ -229,6 +229,27 @@ int io_replace_volatile(int dirfd, const char *name, const void *p, size_t n, mo
 	return replace(dirfd, name, p, n, mode, false, e);
 }
 
+int io_overwrite(int dirfd, const char *name, const void *p, size_t n)
+{
+	auto_close int fd = openat(dirfd, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	char page[IO_OVERWRITE_MAX];
+	struct stat st;
+	size_t len;
+	ssize_t w;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || n > sizeof(page) || (size_t)st.st_size > sizeof(page))
+		return -EINVAL;
+	len = n > (size_t)st.st_size ? n : (size_t)st.st_size;
+	memcpy(page, p, n);
+	memset(page + n, '\n', len - n);
+	w = pwrite(fd, page, len, 0);
+	if (w < 0)
+		return -errno;
+	return (size_t)w == len ? 0 : -EIO;
+}
+
 DIR *io_fdopendir(int fd)
 {
 	DIR *d = fdopendir(fd);

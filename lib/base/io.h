@@ -28,6 +28,11 @@ int io_replace(int dirfd, const char *name, const void *p, size_t n, mode_t mode
 /* The same for what a crash of the whole system may take along: nobody waits for a disk. After such a crash
  * NAME may be the old file, the new one, or one without its content. */
 int io_replace_volatile(int dirfd, const char *name, const void *p, size_t n, mode_t mode, struct err **e);
+/* Writes over NAME, which is a file that exists and no symlink, in one write: no new file, no second name, no disk. What was longer
+ * is filled up with newlines. Who reads meanwhile may see a part of each: the content must show that. -errno, nothing
+ * written or a part: of more than IO_OVERWRITE_MAX bytes, of a file with other names. */
+#define IO_OVERWRITE_MAX 4096	/* one page: no signal can come in between */
+int io_overwrite(int dirfd, const char *name, const void *p, size_t n);
 /* The directory of that name in dirfd ("." for itself), which is no symlink, to be read with readdir. NULL with errno. */
 DIR *io_opendir(int dirfd, const char *name);
 /* The same for an open one. Takes fd, in any case. */

@@ -4,12 +4,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/hash.h"
 #include "base/io.h"
 #include "base/num.h"
 #include "base/path.h"
@@ -20,6 +23,13 @@
 #include "lifecycle/lock.h"
 #include "lifecycle/states.h"
 
+/* The state file: "tiffin-state 2 LENGTH SUM", then so many bytes that have this FNV-1a sum. The file is written over where
+ * it is: a reader that finds another sum looks again. "tiffin-state 1", with all that follows, is of an earlier version,
+ * which made a new file at each change. */
+#define STATE_VERSION_1 "tiffin-state 1\n"
+#define STATE_HEAD "tiffin-state 2 "
+#define TORN_LOOKS 50
+#define TORN_WAIT_NS 2000000	/* enough for a writer that lost its processor in between */
 #define STATE_SIZE_MAX (1U << 20)
 #define CONFIG_SIZE_MAX (8U << 20)
 
@@ -120,10 +130,10 @@ static void add_block(struct buf *b, const char *key, const char *text)
 
 int instance_write(int dirfd, const struct instance_state *s, char **last, struct err **e)
 {
-	auto_buf struct buf b = BUF_INIT(STATE_SIZE_MAX);
+	auto_buf struct buf b = BUF_INIT(STATE_SIZE_MAX), file = BUF_INIT(STATE_SIZE_MAX);
 	int r;
 
-	buf_addf(&b, "tiffin-state 1\nstate %s\n", state_name(s->state));
+	buf_addf(&b, "state %s\n", state_name(s->state));
 	buf_addf(&b, "monitor %d %llu\n", s->monitor_pid, (unsigned long long)s->monitor_start);
 	buf_addf(&b, "init %d %llu\n", s->init_pid, (unsigned long long)s->init_start);
 	buf_addf(&b, "flags %llu\n", (unsigned long long)s->all_flags);
@@ -139,7 +149,13 @@ int instance_write(int dirfd, const struct instance_state *s, char **last, struc
 		return err_no_memory(e);
 	if (last && *last && STREQ(*last, buf_str(&b)))
 		return 0;
-	r = io_replace_volatile(dirfd, "state", buf_str(&b), b.len, 0600, e);
+	buf_addf(&file, STATE_HEAD "%zu %016" PRIx64 "\n", b.len, hash_fnv1a(b.p, b.len, HASH_FNV1A_INIT));
+	buf_add(&file, b.p, b.len);
+	if (!buf_ok(&file))
+		return err_no_memory(e);
+	r = io_overwrite(dirfd, "state", file.p, file.len);
+	if (r < 0)
+		r = io_replace_volatile(dirfd, "state", file.p, file.len, 0600, e);
 	if (r == 0 && last) {
 		free(*last);
 		*last = buf_take(&b);
@@ -213,9 +229,7 @@ static int parse(struct instance_state *s, char *text, size_t len)
 {
 	char *p = text, *end = text + len;
 
-	if (strncmp(p, "tiffin-state 1\n", 15) != 0)
-		return -EINVAL;
-	for (p += 15; p < end;) {
+	while (p < end) {
 		char *nl = memchr(p, '\n', (size_t)(end - p)), *space, **block;
 		uint64_t n;
 
@@ -244,7 +258,41 @@ static int parse(struct instance_state *s, char *text, size_t len)
 	return 0;
 }
 
-static int read_state(int dirfd, char **ret, size_t *ret_len, struct err **e)
+static int err_damaged(struct err **e)
+{
+	return err_set(e, EINVAL, NULL, "the state file of the container is damaged");
+}
+
+/* What follows the head of the file. -EINVAL: this is no state file; -EAGAIN: it seems to have been read while it was
+ * written. */
+static int find_body(char *text, size_t len, char **body, size_t *body_len)
+{
+	char *nl = memchr(text, '\n', len), *sum;
+	uint64_t n, expected;
+
+	if (!nl)
+		return -EINVAL;
+	*body = nl + 1;
+	*body_len = len - (size_t)(*body - text);
+	if (strncmp(text, STATE_VERSION_1, strlen(STATE_VERSION_1)) == 0)
+		return 0;
+	if (strncmp(text, STATE_HEAD, strlen(STATE_HEAD)) != 0)
+		return -EINVAL;
+	*nl = '\0';
+	text += strlen(STATE_HEAD);
+	sum = strchr(text, ' ');
+	if (!sum)
+		return -EAGAIN;
+	*sum++ = '\0';
+	if (num_u64(text, 10, *body_len, &n) < 0 || num_u64(sum, 16, UINT64_MAX, &expected) < 0 ||
+	    hash_fnv1a(*body, n, HASH_FNV1A_INIT) != expected)
+		return -EAGAIN;
+	*body_len = n;
+	(*body)[n] = '\0';
+	return 0;
+}
+
+static int read_once(int dirfd, char **ret, size_t *ret_len, struct err **e)
 {
 	auto_err struct err *mine = NULL;
 	auto_close int fd = io_open_regular(dirfd, "state", O_NOFOLLOW, &mine);
@@ -261,24 +309,45 @@ static int read_state(int dirfd, char **ret, size_t *ret_len, struct err **e)
 	return r < 0 ? err_set(e, -r, NULL, "cannot read the state file of the container") : 0;
 }
 
+/* *ret is the whole text, to be freed, which has the body in it. */
+static int read_state(int dirfd, char **ret, char **body, size_t *body_len, struct err **e)
+{
+	static const struct timespec wait = { .tv_nsec = TORN_WAIT_NS };
+	size_t len;
+	int r;
+
+	for (unsigned looks = 0;; looks++) {
+		r = read_once(dirfd, ret, &len, e);
+		if (r < 0)
+			return r;
+		/* The system crashed before the disk had it. */
+		if (len == 0 || **ret == '\0')
+			return -ESTALE;
+		r = find_body(*ret, len, body, body_len);
+		if (r != -EAGAIN || looks == TORN_LOOKS)
+			break;
+		free(*ret);
+		*ret = NULL;
+		(void)nanosleep(&wait, NULL);
+	}
+	return r < 0 ? err_damaged(e) : 0;
+}
+
 int instance_read(int dirfd, bool with_config, struct instance_state *ret, struct err **e)
 {
 	struct instance_state s = { .exit_status = -1 };
 	auto_free char *text = NULL;
-	char boot[64];
-	size_t len;
+	char boot[64], *body = NULL;
+	size_t len = 0;
 	int r;
 
-	r = read_state(dirfd, &text, &len, e);
+	r = read_state(dirfd, &text, &body, &len, e);
 	if (r < 0)
 		return r;
-	/* The system crashed before the disk had it. */
-	if (len == 0 || *text == '\0')
-		return -ESTALE;
-	r = parse(&s, text, len);
+	r = parse(&s, body, len);
 	if (r < 0) {
 		instance_state_done(&s);
-		return err_set(e, EINVAL, NULL, "the state file of the container is damaged");
+		return err_damaged(e);
 	}
 	/* That something has stopped, and did not fail, is as true after a boot. */
 	if ((s.state != STATE_STOPPED || s.error) &&

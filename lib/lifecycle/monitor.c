@@ -63,7 +63,8 @@ static void know_myself(struct monitor *m)
 		return;
 	m->self = getpid();
 	(void)proc_start_time(m->self, &m->start_time);
-	if (io_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", m->boot_id, sizeof(m->boot_id)) <= 0)
+	if (!*m->boot_id &&
+	    io_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", m->boot_id, sizeof(m->boot_id)) <= 0)
 		*m->boot_id = '\0';
 }
 

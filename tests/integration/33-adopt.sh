@@ -183,10 +183,15 @@ without() {
 		$1 == block { left = $2 + 1; next }
 		{ print }' "$scratch/state"
 }
-for edit in cgroups net 's/^cgroups .*/cgroups 7/' 's/^init .*/init 4294967295 1/' 's/^[a-z]*//'; do
+for edit in sum cgroups net 's/^cgroups .*/cgroups 7/' 's/^init .*/init 4294967295 1/' 's/^[a-z]*//'; do
 	kill -9 "$(monitor_pid "$n")" 2>/dev/null
-	cp "$instance/state" "$scratch/state"
+	# As an earlier version wrote it: without a sum, which would give the edit away. With "sum" it does.
+	{
+		echo 'tiffin-state 1'
+		tail -n +2 "$instance/state" | head -c "$(awk 'NR == 1 { print $3 }' "$instance/state")"
+	} >"$scratch/state"
 	case $edit in
+	sum) sed 's/^flags .*/flags 1/' "$instance/state" ;;
 	s*) sed "$edit" "$scratch/state" ;;
 	*) without "$edit" ;;
 	esac >"$instance/state"

@@ -194,6 +194,34 @@ static void replacing_is_atomic_and_exact_in_mode(void **state)
 	assert_int_equal(count_entries(p), 2);
 }
 
+static void overwriting_keeps_the_file_and_its_length(void **state)
+{
+	const struct place *p = *state;
+	auto_free char *text = NULL, *longer = NULL;
+	char page[IO_OVERWRITE_MAX + 1] = { 0 };
+	struct stat before, after;
+
+	assert_int_equal(io_overwrite(p->fd, "o", "new", 3), -ENOENT);
+	unit_write(p->dir, "o", "older\n");
+	assert_int_equal(fstatat(p->fd, "o", &before, 0), 0);
+	assert_int_equal(io_overwrite(p->fd, "o", "new", 3), 0);
+	assert_int_equal(fstatat(p->fd, "o", &after, 0), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+	assert_int_equal(io_read_file(p->fd, "o", 100, &text, NULL, NULL), 0);
+	assert_string_equal(text, "new\n\n\n");
+	assert_int_equal(io_overwrite(p->fd, "o", "longer than before", 18), 0);
+	assert_int_equal(io_read_file(p->fd, "o", 100, &longer, NULL, NULL), 0);
+	assert_string_equal(longer, "longer than before");
+	/* Not in one write; a file with two names; what is no file. */
+	assert_int_equal(io_overwrite(p->fd, "o", page, sizeof(page)), -EINVAL);
+	assert_int_equal(linkat(p->fd, "o", p->fd, "o2", 0), 0);
+	assert_int_equal(io_overwrite(p->fd, "o", "x", 1), -EINVAL);
+	assert_int_equal(symlinkat("o", p->fd, "o3"), 0);
+	assert_int_equal(io_overwrite(p->fd, "o3", "x", 1), -ELOOP);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(unlinkat(p->fd, (const char *[]){ "o", "o2", "o3" }[i], 0), 0);
+}
+
 static void a_planted_link_is_replaced_not_followed(void **state)
 {
 	const struct place *p = *state;
@@ -249,6 +277,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(values_go_to_existing_files_only),
 	CASE(writing_all_goes_on_after_a_part),
 	CASE(replacing_is_atomic_and_exact_in_mode),
+	CASE(overwriting_keeps_the_file_and_its_length),
 	CASE(a_planted_link_is_replaced_not_followed),
 	CASE(a_failed_replacement_leaves_the_old_file_and_no_other),
 };

@@ -163,6 +163,66 @@ static void instance_without_news_is_not_written_again(void **state)
 	instance_state_done(&back);
 }
 
+/* One process changes the state again and again, to texts of different lengths, and another reads: it never sees a part of
+ * two, and never a failure. The file stays the same one. */
+static void instance_is_read_whole_while_it_is_written(void **state)
+{
+	auto_close int dir = instance_in_tmp(NULL);
+	char text[2][600];
+	struct stat first, now;
+	unsigned seen[2] = { 0 };
+	pid_t writer;
+	int status;
+
+	memset(text[0], 'a', sizeof(text[0]) - 1);
+	memset(text[1], 'b', sizeof(text[1]) - 1);
+	text[0][99] = text[0][599] = text[1][599] = '\0';
+	for (int i = 0; i < 2; i++) {
+		struct instance_state s = { .state = STATE_RUNNING, .error = text[i] };
+
+		assert_int_equal(instance_write(dir, &s, NULL, NULL), 0);
+	}
+	assert_int_equal(fstatat(dir, "state", &first, 0), 0);
+	writer = fork();
+	assert_true(writer >= 0);
+	if (writer == 0) {
+		for (unsigned i = 0;; i++) {
+			struct instance_state s = { .state = STATE_RUNNING, .error = text[i % 2] };
+
+			if (instance_write(dir, &s, NULL, NULL) < 0)
+				_exit(1);
+		}
+	}
+	for (int i = 0; i < 20000 || !seen[0] || !seen[1]; i++) {
+		auto_err struct err *e = NULL;
+		struct instance_state back = { 0 };
+		bool second;
+
+		assert_int_equal(instance_read(dir, false, &back, &e), 0);
+		second = *back.error == 'b';
+		assert_string_equal(back.error, text[second]);
+		seen[second]++;
+		instance_state_done(&back);
+	}
+	assert_int_equal(kill(writer, SIGKILL), 0);
+	assert_int_equal(waitpid(writer, &status, 0), writer);
+	assert_int_equal(fstatat(dir, "state", &now, 0), 0);
+	assert_int_equal(now.st_ino, first.st_ino);
+}
+
+static void instance_of_an_earlier_version_is_read(void **state)
+{
+	static const char old[] = "tiffin-state 1\nstate RUNNING\nmonitor 3 4\nerror 3\na b\n";
+	auto_close int dir = instance_in_tmp(NULL);
+	struct instance_state back = { 0 };
+
+	assert_int_equal(io_replace(dir, "state", old, strlen(old), 0600, NULL), 0);
+	assert_int_equal(instance_read(dir, false, &back, NULL), 0);
+	assert_int_equal(back.monitor_pid, 3);
+	assert_string_equal(back.error, "a b");
+	instance_state_done(&back);
+}
+
 /* After a crash of the system: what was not yet on the disk is gone. */
 static void instance_without_content_is_stale(void **state)
 {
@@ -177,7 +237,8 @@ static void instance_without_content_is_stale(void **state)
 
 static void damaged_instance_is_an_error(void **state)
 {
-	static const char *const bad[] = { "x", "tiffin-state 2\n", "tiffin-state 1\nstate NOPE\n",
+	static const char *const bad[] = { "x", "tiffin-state 2\n", "tiffin-state 2 5 0\n", "tiffin-state 2 0 0\n",
+					   "tiffin-state 3 0 cbf29ce484222325\n", "tiffin-state 1\nstate NOPE\n",
 					   "tiffin-state 1\nerror 99999\nx\n", "tiffin-state 1\nmonitor 1\n",
 					   "tiffin-state 1\nboot -1\n\n", "tiffin-state 1\nstate" };
 	auto_close int dir = instance_in_tmp(NULL);
@@ -486,6 +547,8 @@ static const struct CMUnitTest tests[] = {
 	IN_TMP(instance_of_another_boot_is_stale),
 	IN_TMP(instance_without_news_is_not_written_again),
 	IN_TMP(instance_without_content_is_stale),
+	IN_TMP(instance_is_read_whole_while_it_is_written),
+	IN_TMP(instance_of_an_earlier_version_is_read),
 	IN_TMP(damaged_instance_is_an_error),
 	IN_TMP(instance_directory_is_not_followed_through_a_symlink),
 	IN_TMP(run_directory_is_made_with_what_is_above),

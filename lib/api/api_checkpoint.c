@@ -10,6 +10,7 @@
 #include "base/path.h"
 #include "handle.h"
 #include "inside.h"
+#include "config/writer.h"
 #include "lifecycle/criu.h"
 #include "lifecycle/launch.h"
 #include "lifecycle/partial.h"
@@ -56,6 +57,7 @@ static int dump(struct call *k, const struct criu_options *o, bool pre)
 static int restore(struct call *k, const struct criu_options *o)
 {
 	auto_strv struct strv command = { 0 };
+	auto_buf struct buf text = BUF_INIT(CALL_DUMP_MAX);
 	auto_conf struct conf *conf = NULL;
 	int r = call_need_conf(k, &conf), status;
 
@@ -65,10 +67,14 @@ static int restore(struct call *k, const struct criu_options *o)
 		r = partial_check(k->dir, k->name, k->lxcpath, &k->e);
 	if (r == 0)
 		r = criu_restore_command(conf, o, &command, &k->e);
+	if (r == 0 && conf_dump(conf, &text) < 0)
+		r = err_no_memory(&k->e);
 	if (r < 0)
 		return r;
 	const struct launch l = {
-		.conf = conf,
+		.name = k->name,
+		.lxcpath = k->lxcpath,
+		.dump = &text,
 		.foreground = !k->c->daemonize,
 		.log = &k->log,
 		.warnings = &k->warnings,

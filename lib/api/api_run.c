@@ -53,7 +53,7 @@ static int seconds_to_ms(int s)
 /* A launch and what it borrows. */
 struct start {
 	struct launch l;
-	struct conf *conf;
+	struct buf dump;
 	char *pidfile;
 	int use;		/* the directory, held as in use */
 };
@@ -61,7 +61,7 @@ struct start {
 static void start_done(struct start *s)
 {
 	use_end(s->use);
-	conf_free(s->conf);
+	buf_done(&s->dump);
 	free(s->pidfile);
 }
 #define auto_start __attribute__((cleanup(start_done)))
@@ -88,7 +88,7 @@ static int check_limits(struct call *k)
 
 static int start_prepare(struct call *k, int useinit, char *const argv[], struct start *s)
 {
-	int r = call_need_conf(k, &s->conf);
+	int r = call_need_dump(k, &s->dump);
 	bool has_pidfile;
 
 	if (r == 0)
@@ -109,7 +109,9 @@ static int start_prepare(struct call *k, int useinit, char *const argv[], struct
 	if (has_pidfile)
 		s->pidfile = absolute(k->c->pidfile);
 	s->l = (struct launch){
-		.conf = s->conf,
+		.name = k->name,
+		.lxcpath = k->lxcpath,
+		.dump = &s->dump,
 		.foreground = !k->c->daemonize,
 		.application = useinit,
 		.argv = argv,

@@ -20,7 +20,6 @@
 #include "lifecycle/lock.h"
 
 #define LOG_CATEGORY_API "lxccontainer"
-#define DUMP_MAX (64U << 20)
 #define WARNINGS_MAX 200
 #define SILENT_MS 100		/* what a call waits for once the limit is used up */
 #define LOCK_TIMEOUT_MS 30000
@@ -182,18 +181,26 @@ struct conf *handle_need_conf(struct handle *h, struct err **e)
 	return handle_conf(h);
 }
 
-int call_copy_conf(struct call *k, struct conf **ret)
+/* Nothing is added where there is no configuration. */
+static int dump_conf(struct call *k, struct buf *b)
 {
-	auto_buf struct buf b = BUF_INIT(DUMP_MAX);
-	auto_conf struct conf *copy = NULL;
 	int r = 0;
 
 	handle_lock(k->h);
 	if (handle_conf(k->h))
-		r = conf_dump(handle_conf(k->h), &b);
+		r = conf_dump(handle_conf(k->h), b);
 	handle_unlock(k->h);
-	if (r < 0 || !buf_ok(&b))
-		return err_no_memory(&k->e);
+	return r < 0 || !buf_ok(b) ? err_no_memory(&k->e) : 0;
+}
+
+int call_copy_conf(struct call *k, struct conf **ret)
+{
+	auto_buf struct buf b = BUF_INIT(CALL_DUMP_MAX);
+	auto_conf struct conf *copy = NULL;
+	int r = dump_conf(k, &b);
+
+	if (r < 0)
+		return r;
 	if (b.p) {
 		/* The dump was warned about when it was first read: no second time. */
 		r = conf_undump(&copy, b.p, b.len, NULL, &k->e);
@@ -207,21 +214,37 @@ int call_copy_conf(struct call *k, struct conf **ret)
 	return 0;
 }
 
-int call_need_conf(struct call *k, struct conf **ret)
+/* What the handle has none of. */
+static int read_missing(struct call *k, struct conf **ret)
 {
-	int r = call_copy_conf(k, ret);
 	struct stat st;
 
-	if (r < 0 || *ret)
-		return r;
-	if (stat(k->configfile, &st) == 0) {
-		/* It appeared after the handle was made, or it did not load then: the reason. */
-		r = call_read_conf(k, k->configfile, ret);
-		return r < 0 ? r : 0;
-	}
+	/* It appeared after the handle was made, or it did not load then: the reason. */
+	if (stat(k->configfile, &st) == 0)
+		return MIN(call_read_conf(k, k->configfile, ret), 0);
 	if (errno == EACCES)
 		return err_set(&k->e, EACCES, NULL, "cannot read %s", k->configfile);
 	return err_container_unknown(&k->e, k->name, k->lxcpath);
+}
+
+int call_need_conf(struct call *k, struct conf **ret)
+{
+	int r = call_copy_conf(k, ret);
+
+	return r < 0 || *ret ? r : read_missing(k, ret);
+}
+
+int call_need_dump(struct call *k, struct buf *ret)
+{
+	auto_conf struct conf *conf = NULL;
+	int r;
+
+	*ret = (struct buf)BUF_INIT(CALL_DUMP_MAX);
+	r = dump_conf(k, ret);
+	if (r < 0 || ret->p)
+		return r;
+	r = read_missing(k, &conf);
+	return r == 0 && conf_dump(conf, ret) < 0 ? err_no_memory(&k->e) : r;
 }
 
 /* Hooks and mounts of a configuration are the caller's own acts: a container's file must be one that he, or root, has

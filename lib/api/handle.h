@@ -11,6 +11,7 @@
 #include <lxc/lxccontainer.h>
 #include <lxc/lxcext.h>
 
+#include "base/buf.h"
 #include "base/compiler.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -73,11 +74,14 @@ static inline struct conf *handle_conf(const struct handle *h)
 void handle_set_conf(struct handle *h, struct conf *conf);
 /* With the lock held: an existing configuration, or a new one with name and lxcpath. */
 struct conf *handle_need_conf(struct handle *h, struct err **e);
+#define CALL_DUMP_MAX (64U << 20)	/* of conf_dump */
 /* A copy of the handle's configuration (NULL in *ret if it has none). */
 int call_copy_conf(struct call *k, struct conf **ret);
 /* The same, but without one the call fails: the container does not exist, or why its configuration
  * could not be read. */
 int call_need_conf(struct call *k, struct conf **ret);
+/* The same as the text of conf_dump: ret is initialised, and the caller's to end in any case. */
+int call_need_dump(struct call *k, struct buf *ret);
 
 /* Reads the configuration file at path into a new conf with the call's name and lxcpath. */
 int call_read_conf(struct call *k, const char *path, struct conf **ret);

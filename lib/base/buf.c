@@ -64,15 +64,23 @@ void buf_addc(struct buf *b, char c)
 
 void buf_vaddf(struct buf *b, const char *fmt, va_list ap)
 {
-	char *s = NULL;
-	int n = vasprintf(&s, fmt, ap);
+	va_list again;
+	size_t room;
+	int n;
 
-	if (n < 0) {
-		fail(b);
+	if (!grow(b, 0))
 		return;
+	va_copy(again, ap);
+	room = b->cap - b->len;
+	n = vsnprintf(b->p + b->len, room, fmt, ap);
+	if (n < 0)
+		fail(b);
+	else if (grow(b, (size_t)n)) {
+		if ((size_t)n >= room)
+			(void)vsnprintf(b->p + b->len, (size_t)n + 1, fmt, again);
+		b->len += (size_t)n;
 	}
-	buf_add(b, s, (size_t)n);
-	free(s);
+	va_end(again);
 }
 
 void buf_addf(struct buf *b, const char *fmt, ...)

@@ -24,7 +24,11 @@ static void add_value(struct buf *b, const char *value)
 	bool wrap = n && (strchr(" \t", *value) || strchr(" \t", value[n - 1]) ||
 			  (n > 1 && (*value == '"' || *value == '\'') && value[n - 1] == *value));
 
-	buf_addf(b, wrap ? "\"%s\"" : "%s", value);
+	if (wrap)
+		buf_addc(b, '"');
+	buf_add(b, value, n);
+	if (wrap)
+		buf_addc(b, '"');
 }
 
 static int append_line(struct conf *c, const char *key, const char *value)
@@ -250,15 +254,15 @@ int conf_save(const struct conf *c, int dirfd, const char *name, mode_t mode, bo
 static void add_header(struct buf *b, const char *word, const char *text)
 {
 	buf_addf(b, "#@%s ", word);
-	for (; *text; text++)
-		if (*text == '\\')
-			buf_adds(b, "\\\\");
-		else if (*text == '\n')
-			buf_adds(b, "\\n");
-		else if (*text == '\r')
-			buf_adds(b, "\\r");
-		else
-			buf_addc(b, *text);
+	for (size_t n; *text; text += n) {
+		n = strcspn(text, "\\\n\r");
+		buf_add(b, text, n);
+		if (!text[n])
+			break;
+		buf_addc(b, '\\');
+		buf_addc(b, text[n] == '\n' ? 'n' : text[n] == '\r' ? 'r' : '\\');
+		n++;
+	}
 	buf_addc(b, '\n');
 }
 
@@ -279,7 +283,8 @@ void dump_line(struct dump *d, struct origin at, const char *key, const char *va
 			buf_addf(d->b, "#@ %zu:%u\n", i, at.line);
 			break;
 		}
-	buf_addf(d->b, "%s = ", key);
+	buf_adds(d->b, key);
+	buf_adds(d->b, " = ");
 	add_value(d->b, value);
 	buf_addc(d->b, '\n');
 }

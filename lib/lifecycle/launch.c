@@ -19,7 +19,6 @@
 #include "base/io.h"
 #include "base/paths.h"
 #include "config/system.h"
-#include "config/writer.h"
 #include "kernel/proc.h"
 #include "kernel/socket.h"
 #include "lifecycle/instance.h"
@@ -36,14 +35,14 @@
 #define KILL_WAIT_MS 1000
 #define STANDARD_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-static int make_memfd(const struct launch_head *h, const struct conf *conf, struct err **e)
+static int make_memfd(const struct launch_head *h, const struct buf *dump, struct err **e)
 {
 	auto_buf struct buf b = BUF_INIT(16U << 20);
 	auto_close int fd = -EBADF;
 	int r = launch_head_write(h, &b);
 
-	if (r == 0 && conf)
-		r = conf_dump(conf, &b);
+	if (r == 0 && dump)
+		buf_add(&b, dump->p, dump->len);
 	if (r < 0 || !buf_ok(&b))
 		return err_no_memory(e);
 	fd = memfd_create("tiffin-launch", MFD_CLOEXEC);
@@ -163,10 +162,10 @@ static bool is_stopped(pid_t pid)
 
 /* The supervisor that is waited for, where it is stopped by a signal: the one that was spawned, or the
  * daemon that it made, which the state file names. 0: neither is. */
-static pid_t stopped_supervisor(const struct conf *conf, pid_t spawned)
+static pid_t stopped_supervisor(const struct launch *l, pid_t spawned)
 {
 	auto_free char *rundir = system_rundir(NULL);
-	auto_close int dir = rundir ? instance_dir(rundir, conf->lxcpath, conf->name, false, NULL) : -ENOENT;
+	auto_close int dir = rundir ? instance_dir(rundir, l->lxcpath, l->name, false, NULL) : -ENOENT;
 	struct instance_state s = { 0 };
 	pid_t pid = 0;
 
@@ -192,13 +191,13 @@ static ssize_t await_packet(const struct launch *l, int fd, pid_t spawned, bool 
 
 		if (n != -ETIMEDOUT)
 			return n;
-		pid = stopped_supervisor(l->conf, spawned);
+		pid = stopped_supervisor(l, spawned);
 		stopped = pid ? stopped + 1 : 0;
 		waited += TICK_MS;
 		if (stopped >= STOPPED_TICKS)
-			return err_monitor_stopped(e, l->conf->name, pid);
+			return err_monitor_stopped(e, l->name, pid);
 		if (limit_ms && waited >= limit_ms)
-			return err_monitor_silent(e, l->conf->name, (int)(limit_ms / 1000));
+			return err_monitor_silent(e, l->name, (int)(limit_ms / 1000));
 	}
 }
 
@@ -218,7 +217,7 @@ static int await(const struct launch *l, int fd, pid_t spawned, char until, unsi
 		if (n == 0 && until == STATUS_TEXT)
 			return 0;
 		if (n < (ssize_t)(1 + sizeof(int)))
-			return err_monitor_lost(e, l->conf->name);
+			return err_monitor_lost(e, l->name);
 		memcpy(&number, packet + 1, sizeof(number));
 		packet[n] = '\0';
 		if (packet[0] == STATUS_WARNING && l->warnings)
@@ -275,8 +274,8 @@ static int fill_head(const struct launch *l, enum launch_mode mode, struct launc
 		.timed = l->timing,
 		.json = l->json,
 		.log_level = log_fd_of(l) >= 0 ? l->log->level : LOG_NOTSET,
-		.name = l->conf->name,
-		.lxcpath = l->conf->lxcpath,
+		.name = (char *)l->name,
+		.lxcpath = (char *)l->lxcpath,
 		.pidfile = (char *)l->pidfile,
 		.prog = (char *)(l->application ? "lxc-execute" : "lxc-start"),
 	};
@@ -299,7 +298,7 @@ static int launch(const struct launch *l, enum launch_mode mode, char until, int
 	if (r < 0)
 		r = err_no_memory(e);
 	if (r == 0)
-		r = memfd = make_memfd(&h, l->conf, e);
+		r = memfd = make_memfd(&h, l->dump, e);
 	if (r >= 0)
 		r = socket_pair(SOCK_SEQPACKET, pair, e);
 	if (r >= 0) {
@@ -322,7 +321,7 @@ static int launch(const struct launch *l, enum launch_mode mode, char until, int
 int launch_start(const struct launch *l, int *ret_status, struct err **e)
 {
 	/* Remains of a run that was killed go first: the new one would find its names taken. */
-	(void)revive_monitor(l->conf->lxcpath, l->conf->name);
+	(void)revive_monitor(l->lxcpath, l->name);
 	return launch(l, l->restore ? LAUNCH_RESTORE : LAUNCH_START, l->foreground ? STATUS_ENDED : STATUS_RUNNING, ret_status,
 		      l->timing, e);
 }
@@ -340,11 +339,11 @@ int launch_exec(const struct launch *l, struct err **e)
 	struct launch_head h;
 	int r;
 
-	(void)revive_monitor(l->conf->lxcpath, l->conf->name);
+	(void)revive_monitor(l->lxcpath, l->name);
 	r = fill_head(l, LAUNCH_START, &h);
 	h.foreground = true;
 	exe = r < 0 ? r : open_supervisor(e);
-	memfd = exe < 0 ? exe : make_memfd(&h, l->conf, e);
+	memfd = exe < 0 ? exe : make_memfd(&h, l->dump, e);
 	name = title(&h);
 	strv_done(&h.argv);
 	if (memfd < 0)
@@ -383,8 +382,7 @@ static bool needs_revival(const char *lxcpath, const char *name)
 int revive_monitor(const char *lxcpath, const char *name)
 {
 	struct launch_head h = { .mode = LAUNCH_ADOPT, .status = true, .log_level = LOG_NOTSET };
-	struct conf nameless = { .name = (char *)name, .lxcpath = (char *)lxcpath };
-	const struct launch l = { .conf = &nameless };
+	const struct launch l = { .name = name, .lxcpath = lxcpath };
 	auto_close int memfd = -EBADF, mine = -EBADF, theirs = -EBADF;
 	auto_err struct err *e = NULL;
 	int pair[2], r;

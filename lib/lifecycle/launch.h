@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copyright (C) The Tiffin authors */
-/* launch - starting a container from the client's process: the config goes into a memfd, the
+/* launch - starting a container from the client's process: the configuration goes into a memfd, the
  * supervisor program is spawned, and its first answer (running, or an error chain) comes back. */
 #pragma once
 #include <stdbool.h>
@@ -9,10 +9,10 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/strv.h"
-#include "config/conf.h"
 
 struct launch {
-	const struct conf *conf;	/* name and lxcpath set */
+	const char *name, *lxcpath;
+	const struct buf *dump;		/* conf_dump of its configuration; NULL: LAUNCH_ADOPT, which needs none */
 	bool foreground;		/* the call lasts as long as the container; stdio is its console */
 	bool application;		/* lxc-execute: our init is pid 1 and runs argv */
 	char *const *argv;		/* NULL: from the config */

@@ -43,7 +43,8 @@ done
 
 fresh
 succeeds "busybox makes a root" "$scratch/template" busybox
-is "$(readlink "$box/rootfs/sbin/init")" /bin/busybox "init is a link that holds inside the root"
+ok "init is another name of the busybox" test "$box/rootfs/sbin/init" -ef "$box/rootfs/bin/busybox"
+ok "and no symlink" test ! -L "$box/rootfs/sbin/init"
 ok "the root's shell runs" chroot "$box/rootfs" /bin/sh -c 'exit 0'
 ok "no place is left behind from the making" test ! -e "$box/rootfs/proc/self"
 is "$(find "$box/rootfs" -perm /6000)" "" "nothing in the root is setuid"
@@ -51,6 +52,16 @@ is "$(stat -c %a "$box/rootfs/etc/shadow")" 600 "shadow is for root only"
 like "$(cat "$box/config")" '^lxc\.uts\.name = box$' "the config has the name"
 like "$(cat "$box/config")" '^lxc\.net\.0\.type = empty$' "the network lines are kept"
 is "$(grep -c '^lxc.rootfs.path' "$box/config")" 1 "the rootfs line is not doubled"
+fresh
+is_link() {
+	is "$(readlink "$box/rootfs/sbin/init")" /bin/busybox "$1: init is a symlink that holds inside the root"
+	ok "$1: the root's shell runs" chroot "$box/rootfs" /bin/sh -c 'exit 0'
+}
+mkdir "$scratch/bin"
+printf '#!/bin/sh\n[ "$3" != --install ] || [ -n "$4" ] || exit 1\nexec %s "$@"\n' "$(command -v chroot)" >"$scratch/bin/chroot"
+chmod +x "$scratch/bin/chroot"
+succeeds "busybox makes a root where files have one name" env PATH="$scratch/bin:$PATH" "$scratch/template" busybox
+is_link "without hard links"
 fresh
 printf 'lxc.net.0.type = empty\n' >"$box/config"
 succeeds "busybox fills a config without a rootfs" "$scratch/template" busybox

@@ -209,7 +209,7 @@ int client_watch(const struct target *t, struct err **e)
 		return dir == -ENOENT ? err_set(e, ENOENT, NULL, "the run directory %s does not exist", rundir) : dir;
 	fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", dir);
-	if (fd < 0 || inotify_add_watch(fd, path, IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF) < 0)
+	if (fd < 0 || inotify_add_watch(fd, path, IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF) < 0)
 		return err_set(e, errno, NULL, "the state of container %s cannot be watched", t->name);
 	return take_fd(&fd);
 }

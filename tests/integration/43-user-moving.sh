@@ -53,7 +53,7 @@ succeeds "it is copied" as alice lxc-copy -n "$c-x" -N "$c"
 is "$(tree "$alice_home/$c/rootfs" "$alice_base")" "$(tree "$m/rootfs" "$alice_base")" "every file is the same"
 succeeds "it goes" as alice lxc-destroy -s -n "$c"
 # What writes in the namespace of the container's ids is a process of its own: when it is cut off the other one keeps the rest.
-for cut in fchmod:4 mkdirat:9 fchown:2 copy_file_range:9 symlinkat:100; do
+for cut in fchmod:4 mkdirat:9 fchown:2 copy_file_range:9 linkat:100 symlinkat:2; do
 	timeout 120 strace -f -o "$scratch/trace" -e trace="${cut%:*}" -e inject="${cut%:*}:signal=SIGKILL:when=${cut#*:}" \
 		as alice lxc-copy -n "$c-x" -N "$c" --resume >"$scratch/said" 2>&1
 	[ -e "$alice_home/$c/partial" ] || { result 1 "a copy is cut off at $cut: $(cat "$scratch/said")"; continue; }

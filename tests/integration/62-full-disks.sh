@@ -211,8 +211,13 @@ if [ -w /dev/loop-control ] && command -v mkfs.ext4 >/dev/null && command -v fst
 	mkdir /tmp/below
 	mount -t tmpfs -o size=100M tmpfs /tmp/below
 	truncate -s 80M "$image"
-	mkfs.ext4 -q -O ^has_journal -E lazy_itable_init=0,nodiscard "$image"
-	mount -o loop,errors=continue "$image" "$disk"
+	mkfs.ext4 -q -b 4096 -O ^has_journal -E lazy_itable_init=0,nodiscard "$image"
+	# A loop device does not report that a part of a write was left out: each is to be one page.
+	attach() {
+		mount -o "loop,errors=continue$1" "$image" "$disk"
+		echo 4 >"/sys/dev/block/$(mountpoint -d "$disk")/queue/max_sectors_kb"
+	}
+	attach ''
 	chmod 0711 "$disk"
 	ok "containers on a disk" plant
 	# What has been deleted has no place either.
@@ -225,14 +230,13 @@ if [ -w /dev/loop-control ] && command -v mkfs.ext4 >/dev/null && command -v fst
 		rm "$image"
 		mount -o remount,size=100M /tmp/below
 		cp --sparse=always "$scratch/image" "$image"
-		mount -o loop,errors=continue "$image" "$disk"
+		attach ''
 	}
 	for word in restore remap import export; do
 		fresh
 		command=$(operations | sed -n "s/^$word //p")
 		whole=$(picture "$disk/$a" | sed -n '/^rootfs\|rootfs/p')
-		# The configuration, which is waited for, still gets there. Of the one file of an archive nothing may: that a
-		# part of a write was left out is nothing that a loop device reports.
+		# The configuration, which is waited for, still gets there. Of the one file of an archive nothing may.
 		some=16
 		[ "$word" != export ] || some=0
 		mount -o "remount,size=$(($(df -k --output=used /tmp/below | tail -n 1) + some))k" /tmp/below
@@ -242,7 +246,7 @@ if [ -w /dev/loop-control ] && command -v mkfs.ext4 >/dev/null && command -v fst
 		# What the disk has, not what memory has.
 		umount "$disk"
 		mount -o remount,size=100M /tmp/below
-		mount -o loop,errors=continue,ro "$image" "$disk"
+		attach ,ro
 		is "$(picture "$disk/$a" | sed -n '/^rootfs\|rootfs/p')" "$whole" "$word: the old one is whole, on the disk"
 		[ "$word" != export ] || is "$(head -c 3 "$disk/out/a.tar.zst" | od -c | head -n 1)" "$(printf old | od -c | head -n 1)" "and so is the old archive"
 		umount "$disk"

@@ -142,6 +142,7 @@ static int run(struct tool *t, struct start *s, struct lxc_container *c)
 		(void)tool_error_chain(t, e);
 		return EXIT_SUCCESS;	/* as LXC's: what was asked for is the case */
 	}
+	(void)lxcext_keep_state(c, false);
 	/* With nothing but -s settings there must be a command: the host's init is not meant. */
 	if (!tool_is_configured(t, c) && !(argv && s->launch.defines.n))
 		return tool_unknown(t);
@@ -169,7 +170,7 @@ int main(int argc, char *argv[])
 		.prog = "lxc-start",
 		.synopsis = "[OPTION]... -n NAME [-- COMMAND [ARGUMENT]...]",
 		.summary = "Starts a container, with COMMAND in the place of its init if one is given.",
-		.flags = TOOL_READS_PATH | TOOL_TAKES_ARGS,
+		.flags = TOOL_READS_PATH | TOOL_TAKES_ARGS | TOOL_ONE_LOOK,
 		.option = option);
 	struct start s = { .launch.defines.n = 0 };
 	auto_tool struct tool t = { 0 };
@@ -177,6 +178,7 @@ int main(int argc, char *argv[])
 	int r;
 
 	if (tool_begin(&t, &def, &s, argc, argv, &r)) {
+		t.starts = !s.foreground && !s.explain;
 		c = tool_open(&t);
 		r = c ? run(&t, &s, c) : EXIT_FAILURE;
 		tool_close(&t, c);

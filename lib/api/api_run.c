@@ -54,6 +54,7 @@ static int seconds_to_ms(int s)
 struct start {
 	struct launch l;
 	struct buf dump;
+	struct launch_ahead ahead;
 	char *pidfile;
 	int use;		/* the directory, held as in use */
 };
@@ -62,6 +63,7 @@ static void start_done(struct start *s)
 {
 	use_end(s->use);
 	buf_done(&s->dump);
+	launch_ahead_done(&s->ahead);
 	free(s->pidfile);
 }
 #define auto_start __attribute__((cleanup(start_done)))
@@ -119,7 +121,10 @@ static int start_prepare(struct call *k, int useinit, char *const argv[], struct
 		.close_fds = k->h->close_all_fds,
 		.log = &k->log,
 		.warnings = &k->warnings,
+		.ahead = &s->ahead,
 	};
+	s->ahead = k->h->ahead;
+	k->h->ahead = (struct launch_ahead){ 0 };
 	handle_unlock(k->h);
 	if (has_pidfile && !s->pidfile)
 		return err_no_memory(&k->e);
@@ -166,6 +171,22 @@ static bool start(struct lxc_container *c, int useinit, char *const argv[], stru
 		handle_unlock(k.h);
 	}
 	return call_end(&k, r, "cannot start %s", k.name) == 0;
+}
+
+attr_public int lxcext_start_ahead(struct lxc_container *c)
+{
+	struct launch_ahead ahead, old;
+	struct call k;
+
+	if (!call_begin(&k, c))
+		return -EINVAL;
+	launch_ahead(k.name, k.lxcpath, &ahead);
+	handle_lock(k.h);
+	old = k.h->ahead;
+	k.h->ahead = ahead;
+	handle_unlock(k.h);
+	launch_ahead_done(&old);
+	return call_end(&k, 0, NULL);
 }
 
 bool api_start(struct lxc_container *c, int useinit, char *const argv[])

@@ -27,6 +27,7 @@ static void handle_free(struct handle *h)
 	handle_set_conf(h, NULL);
 	err_free(h->error);
 	client_view_free(h->view);
+	launch_ahead_done(&h->ahead);
 	fd_close(h->hold.fd);
 	strv_done(&h->warnings);
 	free(h->pub.name);

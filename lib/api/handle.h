@@ -18,6 +18,7 @@
 #include "base/strv.h"
 #include "config/conf.h"
 #include "lifecycle/client.h"
+#include "lifecycle/launch.h"
 #include "lifecycle/lock.h"
 
 /* The ABI shows two locks as opaque pointers. */
@@ -33,6 +34,7 @@ struct handle {
 	int timeout_ms;			/* per exchange with the monitor: as struct target */
 	uint64_t silent_ms;		/* since when the monitor does not answer; 0: it does */
 	struct client_view *view;	/* what the calls that only ask answer from; NULL: each looks itself */
+	struct launch_ahead ahead;	/* lxcext_start_ahead's, for the next start */
 	bool close_all_fds;
 	struct freeze_hold hold;	/* lxcext_hold's */
 };

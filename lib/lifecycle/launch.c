@@ -67,11 +67,11 @@ static int make_environment(struct strv *env)
 	return r;
 }
 
-static char *title(const struct launch_head *h)
+static char *make_title(const char *name, const char *lxcpath)
 {
 	char *s = NULL;
 
-	return asprintf(&s, "[lxc monitor] %s %s", h->lxcpath, h->name) < 0 ? NULL : s;
+	return asprintf(&s, "[lxc monitor] %s %s", lxcpath, name) < 0 ? NULL : s;
 }
 
 static bool is_roots_alone(const char *path)
@@ -96,12 +96,10 @@ static int open_supervisor(struct err **e)
 	return fd < 0 ? err_supervisor_missing(e, SUPERVISOR) : fd;
 }
 
-/* fds 3 and 4 as supervise.h says, whatever numbers ours have: both are moved out of the way first. */
-static int spawn_supervisor(const struct launch_head *h, int status, int memfd, int log, bool keep_others,
-			    pid_t *ret, struct err **e)
+/* memfd and log as supervise.h says, or -EBADF, whatever numbers ours have: all are moved out of the way first. */
+static int spawn_supervisor(char *title, int status, int memfd, int log, bool keep_others, pid_t *ret, struct err **e)
 {
 	auto_close int exe = open_supervisor(e), s = -EBADF, m = -EBADF, x = -EBADF, l = -EBADF;
-	auto_free char *name = title(h);
 	auto_strv struct strv env = { 0 };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
@@ -111,16 +109,16 @@ static int spawn_supervisor(const struct launch_head *h, int status, int memfd, 
 
 	if (exe < 0)
 		return exe;
-	if (!name || make_environment(&env) < 0)
+	if (!title || make_environment(&env) < 0)
 		return err_no_memory(e);
 	s = fcntl(status, F_DUPFD_CLOEXEC, 10);
-	m = fcntl(memfd, F_DUPFD_CLOEXEC, 10);
+	m = memfd >= 0 ? fcntl(memfd, F_DUPFD_CLOEXEC, 10) : -EBADF;
 	x = fcntl(exe, F_DUPFD_CLOEXEC, 10);
 	l = log >= 0 ? fcntl(log, F_DUPFD_CLOEXEC, 10) : -EBADF;
-	if (s < 0 || m < 0 || x < 0 || (log >= 0 && l < 0))
+	if (s < 0 || x < 0 || (memfd >= 0 && m < 0) || (log >= 0 && l < 0))
 		return err_set(e, errno, NULL, "cannot duplicate a descriptor");
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", x);
-	char *const argv[] = { name, NULL };
+	char *const argv[] = { title, NULL };
 
 	/* All bits: sigfillset leaves out the C library's own two, which would then be ignored for ever. */
 	memset(&all, 0xff, sizeof(all));
@@ -131,7 +129,10 @@ static int spawn_supervisor(const struct launch_head *h, int status, int memfd, 
 	(void)posix_spawnattr_setsigmask(&attr, &none);
 	(void)posix_spawn_file_actions_init(&actions);
 	(void)posix_spawn_file_actions_adddup2(&actions, s, SUPERVISE_STATUS_FD);
-	(void)posix_spawn_file_actions_adddup2(&actions, m, SUPERVISE_LAUNCH_FD);
+	if (m >= 0)
+		(void)posix_spawn_file_actions_adddup2(&actions, m, SUPERVISE_LAUNCH_FD);
+	else
+		(void)posix_spawn_file_actions_addclose(&actions, SUPERVISE_LAUNCH_FD);
 	if (l >= 0)
 		(void)posix_spawn_file_actions_adddup2(&actions, l, SUPERVISE_LOG_FD);
 	if (!keep_others)
@@ -285,32 +286,87 @@ static int fill_head(const struct launch *l, enum launch_mode mode, struct launc
 	return l->restore ? strv_copy(&h->restore, l->restore) : 0;
 }
 
-/* Starts the supervisor and hears its answer. */
+void launch_ahead(const char *name, const char *lxcpath, struct launch_ahead *ret)
+{
+	auto_close int mine = -EBADF, theirs = -EBADF;
+	auto_free char *title = make_title(name, lxcpath);
+	auto_err struct err *e = NULL;
+	int pair[2];
+
+	*ret = (struct launch_ahead){ 0 };
+	if (!title || socket_pair(SOCK_SEQPACKET, pair, &e) < 0)
+		return;
+	mine = pair[0];
+	theirs = pair[1];
+	if (spawn_supervisor(title, theirs, -EBADF, -EBADF, false, &ret->pid, &e) < 0)
+		return;
+	ret->fd = take_fd(&mine);
+	ret->title = take_ptr(title);
+}
+
+void launch_ahead_done(struct launch_ahead *a)
+{
+	if (!a->title)
+		return;
+	fd_close(a->fd);
+	free(a->title);
+	reap(a->pid, false);
+	*a = (struct launch_ahead){ 0 };
+}
+
+/* The one that is there already gets what it is to do. *ret_status is the socket on which it answers; false: it is not
+ * there, or not any more. */
+static bool use_ahead(struct launch_ahead *a, const char *title, int memfd, int log, int *ret_status, pid_t *ret_pid)
+{
+	const int fds[SUPERVISE_LATE_FDS] = { memfd, log };
+	bool used = a && a->title && STREQ(a->title, title) && socket_send(a->fd, "", 1, fds, log >= 0 ? 2 : 1, false) == 0;
+
+	if (used) {
+		*ret_status = a->fd;
+		*ret_pid = a->pid;
+		free(a->title);
+		*a = (struct launch_ahead){ 0 };
+	} else if (a) {
+		launch_ahead_done(a);
+	}
+	return used;
+}
+
+static int spawn_now(const struct launch *l, char *title, int memfd, int *ret_status, pid_t *ret_pid, struct err **e)
+{
+	auto_close int mine = -EBADF, theirs = -EBADF;
+	int pair[2], r = socket_pair(SOCK_SEQPACKET, pair, e);
+
+	if (r < 0)
+		return r;
+	mine = pair[0];
+	theirs = pair[1];
+	r = spawn_supervisor(title, theirs, memfd, log_fd_of(l), l->foreground && !l->close_fds, ret_pid, e);
+	*ret_status = r < 0 ? -EBADF : take_fd(&mine);
+	return r;
+}
+
+/* Gets a supervisor to do it and hears its answer. */
 static int launch(const struct launch *l, enum launch_mode mode, char until, int *ret_number, struct buf *text,
 		  struct err **e)
 {
-	auto_close int memfd = -EBADF, mine = -EBADF, theirs = -EBADF;
+	auto_close int memfd = -EBADF, mine = -EBADF;
+	auto_free char *title = make_title(l->name, l->lxcpath);
 	struct launch_head h;
-	int pair[2], r = fill_head(l, mode, &h);
+	int r = fill_head(l, mode, &h);
 	pid_t pid;
 
 	h.status = true;
-	if (r < 0)
-		r = err_no_memory(e);
-	if (r == 0)
-		r = memfd = make_memfd(&h, l->dump, e);
-	if (r >= 0)
-		r = socket_pair(SOCK_SEQPACKET, pair, e);
-	if (r >= 0) {
-		mine = pair[0];
-		theirs = pair[1];
-		r = spawn_supervisor(&h, theirs, memfd, log_fd_of(l), l->foreground && !l->close_fds, &pid, e);
-	}
+	r = memfd = r < 0 || !title ? err_no_memory(e) : make_memfd(&h, l->dump, e);
 	strv_done(&h.argv);
 	strv_done(&h.restore);
 	if (r < 0)
 		return r;
-	fd_replace(&theirs, -EBADF);
+	/* What a foreground monitor inherits of its starter is given to none that is there already. */
+	if (l->foreground || !use_ahead(l->ahead, title, memfd, log_fd_of(l), &mine, &pid))
+		r = spawn_now(l, title, memfd, &mine, &pid, e);
+	if (r < 0)
+		return r;
 	r = await(l, mine, pid, until, 0, ret_number, text, e);
 	reap(pid, r == -ETIMEDOUT);
 	if (until == STATUS_ENDED)
@@ -344,7 +400,7 @@ int launch_exec(const struct launch *l, struct err **e)
 	h.foreground = true;
 	exe = r < 0 ? r : open_supervisor(e);
 	memfd = exe < 0 ? exe : make_memfd(&h, l->dump, e);
-	name = title(&h);
+	name = make_title(l->name, l->lxcpath);
 	strv_done(&h.argv);
 	if (memfd < 0)
 		return memfd;
@@ -383,22 +439,19 @@ int revive_monitor(const char *lxcpath, const char *name)
 {
 	struct launch_head h = { .mode = LAUNCH_ADOPT, .status = true, .log_level = LOG_NOTSET };
 	const struct launch l = { .name = name, .lxcpath = lxcpath };
-	auto_close int memfd = -EBADF, mine = -EBADF, theirs = -EBADF;
+	auto_close int memfd = -EBADF, mine = -EBADF;
+	auto_free char *title = NULL;
 	auto_err struct err *e = NULL;
-	int pair[2], r;
 	pid_t pid;
+	int r;
 
 	if (!needs_revival(lxcpath, name))
 		return 0;
 	h.name = (char *)name;
 	h.lxcpath = (char *)lxcpath;
+	title = make_title(name, lxcpath);
 	memfd = make_memfd(&h, NULL, &e);
-	if (memfd < 0 || socket_pair(SOCK_SEQPACKET, pair, &e) < 0)
-		return -EIO;
-	mine = pair[0];
-	theirs = pair[1];
-	r = spawn_supervisor(&h, theirs, memfd, -1, false, &pid, &e);
-	fd_replace(&theirs, -EBADF);
+	r = memfd < 0 ? memfd : spawn_now(&l, title, memfd, &mine, &pid, &e);
 	if (r < 0)
 		return r;
 	/* RUNNING: taken over. ENDED or an error: nothing runs any more. */

@@ -4,11 +4,19 @@
  * supervisor program is spawned, and its first answer (running, or an error chain) comes back. */
 #pragma once
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/strv.h"
+
+/* A supervisor that is there before it is known what it is to do. */
+struct launch_ahead {
+	int fd;			/* its status socket; its end is its end */
+	pid_t pid;
+	char *title;		/* as ps shows it: whose it is */
+};
 
 struct launch {
 	const char *name, *lxcpath;
@@ -23,9 +31,14 @@ struct launch {
 	bool quiet;
 	struct buf *timing;		/* not foreground: gets seq_timing of the start; may be NULL */
 	bool json;			/* launch_explain: as JSON */
+	struct launch_ahead *ahead;	/* launch_start: used up if it is there and this container's; may be NULL */
 	const struct strv *restore;	/* criu_restore_command's: from a checkpoint instead of anew; may be NULL */
 };
 
+/* Begins the supervisor of a start that is about to come: its program is loaded while the caller goes on. *ret is zero
+ * where that fails; launch_ahead_done ends one that was not used, and may be called on a zero. */
+void launch_ahead(const char *name, const char *lxcpath, struct launch_ahead *ret);
+void launch_ahead_done(struct launch_ahead *a);
 /* Starts. 0 when RUNNING (foreground: when it has ended; *ret_status is the wait status of init).
  * *ret_status also carries error_num's meaning on failure. */
 int launch_start(const struct launch *l, int *ret_status, struct err **e);

@@ -8,6 +8,8 @@
 #define SUPERVISE_STATUS_FD 3
 #define SUPERVISE_LAUNCH_FD 4
 #define SUPERVISE_LOG_FD 5
+/* Or, to one that is begun ahead (launch_ahead), 3 alone: a packet of one byte then brings 4 and, if there is a log, 5. */
+#define SUPERVISE_LATE_FDS (SUPERVISE_LOG_FD - SUPERVISE_LAUNCH_FD + 1)
 
 /* First byte of a packet on the status socket. */
 #define STATUS_RUNNING 'R'	/* then an int: nothing */

@@ -36,13 +36,38 @@
 #define LOCK_TRIES 200
 #define LOCK_STEP_MS 10
 
+/* One that was begun ahead waits for what it is to do. Nobody has a use for it any more: it ends. */
+static int await_launch(void)
+{
+	int fds[SUPERVISE_LATE_FDS];
+	size_t n = 0;
+	char byte;
+	ssize_t r = socket_recv_packet(SUPERVISE_STATUS_FD, &byte, 1, fds, SUPERVISE_LATE_FDS, &n, -1);
+
+	if (r == 0 || r == -ECONNRESET)
+		_exit(0);
+	if (r < 0)
+		return (int)r;
+	/* Out of the way first: each may have the other's number. */
+	for (size_t i = 0; i < n; i++)
+		fd_replace(&fds[i], fcntl(fds[i], F_DUPFD_CLOEXEC, SUPERVISE_LOG_FD + 1));
+	for (size_t i = 0; i < n; i++) {
+		if (fds[i] < 0 || dup2(fds[i], SUPERVISE_LAUNCH_FD + (int)i) < 0)
+			return -errno;
+		fd_close(fds[i]);
+	}
+	return n > 0 ? 0 : -EBADF;
+}
+
 int supervise_read_launch(struct supervisor *s, struct err **e)
 {
 	size_t len;
-	int r;
+	int r = fcntl(SUPERVISE_LAUNCH_FD, F_GETFD) < 0 ? await_launch() : 0;
 
-	if (lseek(SUPERVISE_LAUNCH_FD, 0, SEEK_SET) < 0)
-		return err_set(e, errno, NULL, "this program is started by the lxc tools, not by hand");
+	if (r == 0 && lseek(SUPERVISE_LAUNCH_FD, 0, SEEK_SET) < 0)
+		r = -errno;
+	if (r < 0)
+		return err_set(e, -r, NULL, "this program is started by the lxc tools, not by hand");
 	r = io_read_fd(SUPERVISE_LAUNCH_FD, LAUNCH_MAX, &s->text, &len);
 	(void)close(SUPERVISE_LAUNCH_FD);
 	if (r < 0)

@@ -4,6 +4,7 @@
  *
  *	extra LXCPATH NAME
  */
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -34,6 +35,51 @@ static int sees(struct lxc_container *c, int fd, const char *state)
 			return 1;
 	}
 	return 0;
+}
+
+/* A child of this process, 0 without one. */
+static pid_t child(void)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *d;
+	pid_t found = 0;
+
+	while (proc && !found && (d = readdir(proc))) {
+		char path[300], line[512];
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%s/stat", d->d_name);
+		f = fopen(path, "r");
+		if (!f)
+			continue;
+		if (fgets(line, sizeof(line), f) && strrchr(line, ')') && atoi(strrchr(line, ')') + 4) == (int)getpid())
+			found = atoi(d->d_name);
+		fclose(f);
+	}
+	if (proc)
+		closedir(proc);
+	return found;
+}
+
+/* A start that is said to follow: with what was begun for it, and without. Leaves the container stopped. */
+static void starts_ahead(struct lxc_container *c)
+{
+	struct lxc_container *other = lxc_container_new(c->name, c->config_path);
+	siginfo_t si;
+	pid_t ahead;
+
+	fact(lxcext_start_ahead(NULL) == -EINVAL, "no handle is refused");
+	fact(!child() && lxcext_start_ahead(c) == 0 && (ahead = child()) > 0, "a start is begun");
+	fact(strcmp(c->state(c), "STOPPED") == 0, "which does not start");
+	fact(c->start(c, 0, NULL) && c->is_running(c) && !child(), "the start that follows uses it up");
+	fact(c->stop(c) && c->wait(c, "STOPPED", 20), "it stops");
+	fact(lxcext_start_ahead(c) == 0 && lxcext_start_ahead(c) == 0 && (ahead = child()) > 0 && kill(ahead, SIGKILL) == 0 &&
+		     waitid(P_PID, (id_t)ahead, &si, WEXITED | WNOWAIT) == 0,
+	     "one that was begun is killed");
+	fact(c->start(c, 0, NULL) && c->is_running(c) && !child(), "the start comes without it");
+	fact(c->stop(c) && c->wait(c, "STOPPED", 20), "and it stops");
+	fact(other && lxcext_start_ahead(other) == 0 && child() > 0 && lxc_container_put(other) == 1 && !child(),
+	     "one that is not used ends with its handle");
 }
 
 static int has(const char *text, const char *part)
@@ -146,6 +192,8 @@ int main(int argc, char **argv)
 	fact(lxcext_wait_ready(c, "command:test -e /dev/log", 30) == 0 && c->shutdown(c, 30), "it shuts down");
 	fact(lxcext_last_end(c, &end, sizeof(end)) == 0 && end.by == LXCEXT_END_REQUEST && end.pid == getpid(),
 	     "who asked for the shutdown is known");
+
+	starts_ahead(c);
 
 	/* 16 MiB are enough for sh, and not for what it wants: the kernel kills it. */
 	if (c->set_config_item(c, "lxc.cgroup2.memory.max", "16M") && c->set_config_item(c, "lxc.cgroup.memory.limit_in_bytes", "16M") &&

@@ -371,6 +371,8 @@ struct lxc_container *tool_open(struct tool *t)
 		tool_close(t, c);
 		return NULL;
 	}
+	if (t->starts && c->is_defined(c))
+		(void)lxcext_start_ahead(c);
 	/* Without memory each call looks itself. */
 	if (t->def->flags & TOOL_ONE_LOOK)
 		(void)lxcext_keep_state(c, true);

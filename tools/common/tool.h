@@ -41,6 +41,7 @@ struct tool {
 	struct strv paths;	/* of -P */
 	const char *logfile, *loglevel, *rcfile;
 	bool quiet, verbose, json_errors;
+	bool starts;		/* tool_open says that a start in the background follows (lxcext_start_ahead) */
 	char **args;		/* the arguments after the options and the name; NULL-terminated */
 	int n_args;
 };

@@ -52,6 +52,11 @@ extern void lxcext_clear_warnings(struct lxc_container *c);
  * return, and the process is the container's monitor from then on. useinit and argv as in start(). */
 extern bool lxcext_start_exec(struct lxc_container *c, int useinit, char *const argv[]);
 
+/* Says that start() in the background follows at once: the program that is to watch the container is loaded while the
+ * caller goes on. It ends unused with the handle, or where the start turns out to be another one. Not needed, and
+ * without an effect where it cannot be done. 0, or a negative errno for a bad handle. */
+extern int lxcext_start_ahead(struct lxc_container *c);
+
 /* start() of a container in the background, and how long it took: *ret gets a line "BEGIN END WHO STEP" for each step,
  * in nanoseconds since the call, WHO being client, monitor or init; free() it. NULL if the start failed. */
 extern bool lxcext_start_timed(struct lxc_container *c, int useinit, char *const argv[], char **ret);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "base/io.h"
@@ -56,6 +57,18 @@ int ns_open(pid_t pid, enum ns_index ns, struct err **e)
 	if (fd < 0)
 		return err_set(e, errno, NULL, "cannot open %s", path);
 	return fd;
+}
+
+int ns_open_of(int pidfd, pid_t pid, enum ns_index ns, struct err **e)
+{
+	/* PIDFD_GET_..._NAMESPACE of linux/pidfd.h: _IO(0xFF, n). */
+	static const unsigned char numbers[NS_COUNT] = {
+		[NS_CGROUP] = 1, [NS_IPC] = 2, [NS_MNT] = 3, [NS_NET] = 4,
+		[NS_PID] = 5,	 [NS_TIME] = 7, [NS_USER] = 9, [NS_UTS] = 10,
+	};
+	int fd = pidfd < 0 ? -1 : ioctl(pidfd, _IO(0xff, numbers[ns]), 0);
+
+	return fd >= 0 ? fd : ns_open(pid, ns, e);
 }
 
 bool ns_is_own(int fd, enum ns_index ns)

@@ -22,6 +22,8 @@ enum ns_index ns_by_name(const char *name);
 enum ns_index ns_by_name_nocase(const char *name);
 /* An fd of PID's namespace; -errno with *e set. */
 int ns_open(pid_t pid, enum ns_index ns, struct err **e);
+/* The same of the process behind pidfd, by that alone where the kernel can (Linux 6.11): no name is looked up in /proc. */
+int ns_open_of(int pidfd, pid_t pid, enum ns_index ns, struct err **e);
 /* True if the namespace file is of the caller's namespace, or cannot be told. */
 bool ns_is_own(int fd, enum ns_index ns);
 /* True if PID and the caller are in the same namespace; negative errno on failure. */

@@ -86,7 +86,7 @@ int adopt_init(struct run *r, struct err **e)
 		return err_set(e, -r->init_pidfd, NULL, "the container's init cannot be watched");
 	for (int i = 0; i < NS_COUNT; i++)
 		if (r->all_flags & (uint64_t)ns_table[i].flag)
-			r->ns_fd[i] = ns_open(r->init_pid, (enum ns_index)i, NULL);
+			r->ns_fd[i] = ns_open_of(r->init_pidfd, r->init_pid, (enum ns_index)i, NULL);
 	r->devpts_fd = open_devpts(r->init_pid);
 	return 0;
 }
@@ -116,7 +116,7 @@ int adopt_run(struct monitor *m, const char *lxcpath, const char *name, struct e
 	(void)flock(m->instance_fd, LOCK_EX);
 	rc = instance_read(m->instance_fd, false, &s, e);
 	if (rc == -ESTALE || rc == -ENOENT) {
-		instance_clear(m->instance_fd, false);
+		instance_clear(m->instance_fd);
 		return ADOPT_CLEANED;
 	}
 	if (rc == 0 && instance_alive(s.monitor_pid, s.monitor_start))

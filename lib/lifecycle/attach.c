@@ -60,17 +60,21 @@ static int open_namespaces(struct attach_ctx *a, lxc_attach_options_t *opts, int
 	if (all)
 		opts->namespaces = clone_flags;
 	for (int i = 0; i < NS_COUNT; i++) {
-		int shared;
+		auto_err struct err *mine = NULL;
 
 		/* Asked for all: shared ones of another container count as well. */
 		if (!all && !(opts->namespaces & ns_table[i].flag))
 			continue;
-		shared = ns_is_shared(a->init_pid, (enum ns_index)i);
-		if (shared != 0)
+		a->ns_fd[i] = ns_open_of(a->init_pidfd, a->init_pid, (enum ns_index)i, &mine);
+		/* A kernel without this kind has nothing to enter. */
+		if (a->ns_fd[i] == -ENOENT)
 			continue;
-		a->ns_fd[i] = ns_open(a->init_pid, (enum ns_index)i, e);
-		if (a->ns_fd[i] < 0)
+		if (a->ns_fd[i] < 0) {
+			err_move(e, take_ptr(mine));
 			return a->ns_fd[i];
+		}
+		if (ns_is_own(a->ns_fd[i], (enum ns_index)i))
+			fd_replace(&a->ns_fd[i], -EBADF);
 	}
 	a->own_mnt = a->ns_fd[NS_MNT] >= 0;
 	a->has_userns = a->ns_fd[NS_USER] >= 0;

@@ -387,7 +387,7 @@ int host_make_init(struct run *r, struct err **e)
 		fd_replace(&r->node_fd[i], -EBADF);
 	for (int i = 0; i < NS_COUNT; i++)
 		if (r->clone_flags & (uint64_t)ns_table[i].flag)
-			r->ns_fd[i] = ns_open(pid, (enum ns_index)i, NULL);
+			r->ns_fd[i] = ns_open_of(r->init_pidfd, pid, (enum ns_index)i, NULL);
 	return monitor_save(r, e);
 }
 
@@ -414,7 +414,7 @@ int host_map_ids(struct run *r, struct err **e)
 
 int host_keep_net(struct run *r, struct err **e)
 {
-	fd_replace(&r->ns_fd[NS_NET], ns_open(r->init_pid, NS_NET, e));
+	fd_replace(&r->ns_fd[NS_NET], ns_open_of(r->init_pidfd, r->init_pid, NS_NET, e));
 	return r->ns_fd[NS_NET] < 0 ? r->ns_fd[NS_NET] : 0;
 }
 
@@ -531,7 +531,7 @@ int host_take_terminals(struct run *r, struct err **e)
 	/* Those that init has made itself, for the hooks at the end. */
 	for (int i = 0; i < NS_COUNT; i++)
 		if (r->late_flags & (uint64_t)ns_table[i].flag)
-			fd_replace(&r->ns_fd[i], ns_open(r->init_pid, (enum ns_index)i, NULL));
+			fd_replace(&r->ns_fd[i], ns_open_of(r->init_pidfd, r->init_pid, (enum ns_index)i, NULL));
 	if (r->want_console && !r->console_from_host && at < in->n)
 		r->console.ptx = in->fds[at++];
 	for (unsigned i = 0; i < r->tty_count && at < in->n; i++)

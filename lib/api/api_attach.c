@@ -38,19 +38,20 @@ attr_public int lxc_attach_run_command(void *payload)
 	}
 }
 
-/* The shell of this process's user in the container's /etc/passwd. NULL: the user is not in it. */
-static const char *shell_in_file(char buf[static PASSWD_MAX])
+/* This process's user in the container's /etc/passwd. False: he is not in it. The name services that our C library
+ * would ask besides are programs and libraries of the container's, which may not fit it. */
+static bool read_user(struct passwd *ret, char buf[static PASSWD_MAX])
 {
 	auto_fclose FILE *f = fopen("/etc/passwd", "re");
-	struct passwd pw, *found;
+	struct passwd *found;
 
-	while (f && fgetpwent_r(f, &pw, buf, PASSWD_MAX, &found) == 0)
-		if (pw.pw_uid == getuid())
-			return pw.pw_shell;
-	return NULL;
+	while (f && fgetpwent_r(f, ret, buf, PASSWD_MAX, &found) == 0)
+		if (ret->pw_uid == getuid())
+			return true;
+	return false;
 }
 
-/* The container's other name services are asked by its own program: our C library may not fit them. */
+/* The other name services are asked by the container's own program. */
 static const char *shell_of_getent(char buf[static PASSWD_MAX])
 {
 	int pipefd[2], status;
@@ -84,7 +85,8 @@ static const char *shell_of_getent(char buf[static PASSWD_MAX])
 attr_public int lxc_attach_run_shell(void *payload)
 {
 	char buf[PASSWD_MAX];
-	const char *shell = shell_in_file(buf);
+	struct passwd pw;
+	const char *shell = read_user(&pw, buf) ? pw.pw_shell : NULL;
 
 	/* The shell decides what kind of session it is by its name. */
 	if (!shell)
@@ -120,13 +122,13 @@ static bool is_set(const struct strv *env, const char *name)
 attr_public int lxcext_attach_login(void *payload)
 {
 	char buf[PASSWD_MAX];
-	struct passwd pw, *found = NULL;
 	struct strv env = { 0 };
+	struct passwd pw;
 
-	if (getpwuid_r(getuid(), &pw, buf, sizeof(buf), &found) == 0 && found) {
+	if (read_user(&pw, buf)) {
 		const char *const names[] = { "HOME", "USER", "LOGNAME", "SHELL" };
-		const char *const values[] = { found->pw_dir, found->pw_name, found->pw_name,
-					       *found->pw_shell ? found->pw_shell : "/bin/sh" };
+		const char *const values[] = { pw.pw_dir, pw.pw_name, pw.pw_name,
+					       *pw.pw_shell ? pw.pw_shell : "/bin/sh" };
 
 		for (char **v = environ; v && *v; v++)
 			(void)strv_add(&env, *v);

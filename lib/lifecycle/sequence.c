@@ -178,6 +178,9 @@ int seq_run_monitor(struct sequence *s, size_t until, struct run *r, struct err 
 	for (; s->done < until; s->done++) {
 		const struct step *t = &s->steps[s->done];
 
+		/* Both sides see the same rows: no word is given for one that has nothing to do. */
+		if (!is_needed(t, r))
+			continue;
 		if (t->side == SIDE_INIT) {
 			if (turn == SIDE_MONITOR)
 				rc = say(s, MSG_GO);
@@ -189,8 +192,6 @@ int seq_run_monitor(struct sequence *s, size_t until, struct run *r, struct err 
 		if (turn == SIDE_INIT && (rc = wait_turn(s, r, e)) < 0)
 			return rc;
 		turn = SIDE_MONITOR;
-		if (!is_needed(t, r))
-			continue;
 		rc = run_step(s, s->done, r, e);
 		if (rc < 0)
 			return err_wrap(e, rc, "%s", t->text);
@@ -206,6 +207,8 @@ int seq_run_init(struct sequence *s, size_t from, struct run *r, struct err **e)
 	for (size_t i = from; i < s->n; i++) {
 		const struct step *t = &s->steps[i];
 
+		if (!is_needed(t, r))
+			continue;
 		if (t->side == SIDE_MONITOR) {
 			if (turn == SIDE_INIT && (rc = say(s, MSG_GO)) < 0)
 				return rc;
@@ -216,8 +219,6 @@ int seq_run_init(struct sequence *s, size_t from, struct run *r, struct err **e)
 			return rc;
 		turn = SIDE_INIT;
 		*s->at = (int)i;
-		if (!is_needed(t, r))
-			continue;
 		if (i == s->n - 1 && (rc = say(s, MSG_EXEC)) < 0)
 			return rc;
 		rc = run_step(s, i, r, e);

@@ -96,8 +96,10 @@ static int open_supervisor(struct err **e)
 	return fd < 0 ? err_supervisor_missing(e, SUPERVISOR) : fd;
 }
 
-/* memfd and log as supervise.h says, or -EBADF, whatever numbers ours have: all are moved out of the way first. */
-static int spawn_supervisor(char *title, int status, int memfd, int log, bool keep_others, pid_t *ret, struct err **e)
+/* memfd and log as supervise.h says, or -EBADF, whatever numbers ours have: all are moved out of the way first. *ret_exe is
+ * closed when nothing waits for the caller: with the mount goes some time. */
+static int spawn_supervisor(char *title, int status, int memfd, int log, bool keep_others, pid_t *ret, int *ret_exe,
+			    struct err **e)
 {
 	auto_close int exe = open_supervisor(e), s = -EBADF, m = -EBADF, x = -EBADF, l = -EBADF;
 	auto_strv struct strv env = { 0 };
@@ -140,7 +142,10 @@ static int spawn_supervisor(char *title, int status, int memfd, int log, bool ke
 	r = posix_spawn(ret, path, &actions, &attr, argv, env.v);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	(void)posix_spawnattr_destroy(&attr);
-	return r ? err_set(e, r, NULL, "cannot start %s", SUPERVISOR) : 0;
+	if (r)
+		return err_set(e, r, NULL, "cannot start %s", SUPERVISOR);
+	*ret_exe = take_fd(&exe);
+	return 0;
 }
 
 static int take_error(const char *p, size_t n, struct err **e)
@@ -298,7 +303,7 @@ void launch_ahead(const char *name, const char *lxcpath, struct launch_ahead *re
 		return;
 	mine = pair[0];
 	theirs = pair[1];
-	if (spawn_supervisor(title, theirs, -EBADF, -EBADF, false, &ret->pid, &e) < 0)
+	if (spawn_supervisor(title, theirs, -EBADF, -EBADF, false, &ret->pid, &ret->exe, &e) < 0)
 		return;
 	ret->fd = take_fd(&mine);
 	ret->title = take_ptr(title);
@@ -309,30 +314,29 @@ void launch_ahead_done(struct launch_ahead *a)
 	if (!a->title)
 		return;
 	fd_close(a->fd);
+	fd_close(a->exe);
 	free(a->title);
 	reap(a->pid, false);
 	*a = (struct launch_ahead){ 0 };
 }
 
-/* The one that is there already gets what it is to do. *ret_status is the socket on which it answers; false: it is not
- * there, or not any more. */
-static bool use_ahead(struct launch_ahead *a, const char *title, int memfd, int log, int *ret_status, pid_t *ret_pid)
+/* The one that is there already gets what it is to do; false: it is not there, or not any more. ret takes it. */
+static bool use_ahead(struct launch_ahead *a, const char *title, int memfd, int log, struct launch_ahead *ret)
 {
 	const int fds[SUPERVISE_LATE_FDS] = { memfd, log };
-	bool used = a && a->title && STREQ(a->title, title) && socket_send(a->fd, "", 1, fds, log >= 0 ? 2 : 1, false) == 0;
 
-	if (used) {
-		*ret_status = a->fd;
-		*ret_pid = a->pid;
-		free(a->title);
-		*a = (struct launch_ahead){ 0 };
-	} else if (a) {
+	if (!a)
+		return false;
+	if (!a->title || !STREQ(a->title, title) || socket_send(a->fd, "", 1, fds, log >= 0 ? 2 : 1, false) < 0) {
 		launch_ahead_done(a);
+		return false;
 	}
-	return used;
+	*ret = *a;
+	*a = (struct launch_ahead){ 0 };
+	return true;
 }
 
-static int spawn_now(const struct launch *l, char *title, int memfd, int *ret_status, pid_t *ret_pid, struct err **e)
+static int spawn_now(const struct launch *l, char *title, int memfd, struct launch_ahead *ret, struct err **e)
 {
 	auto_close int mine = -EBADF, theirs = -EBADF;
 	int pair[2], r = socket_pair(SOCK_SEQPACKET, pair, e);
@@ -341,8 +345,25 @@ static int spawn_now(const struct launch *l, char *title, int memfd, int *ret_st
 		return r;
 	mine = pair[0];
 	theirs = pair[1];
-	r = spawn_supervisor(title, theirs, memfd, log_fd_of(l), l->foreground && !l->close_fds, ret_pid, e);
-	*ret_status = r < 0 ? -EBADF : take_fd(&mine);
+	r = spawn_supervisor(title, theirs, memfd, log_fd_of(l), l->foreground && !l->close_fds, &ret->pid, &ret->exe, e);
+	if (r == 0)
+		ret->fd = take_fd(&mine);
+	return r;
+}
+
+/* Hears what a supervisor answers, and reaps it: await's result and arguments. */
+static int hear(const struct launch *l, struct launch_ahead *s, char until, unsigned limit_ms, int *ret_number,
+		struct buf *text, struct err **e)
+{
+	int r;
+
+	fd_close(s->exe);
+	r = await(l, s->fd, s->pid, until, limit_ms, ret_number, text, e);
+	reap(s->pid, r == -ETIMEDOUT);
+	if (until == STATUS_ENDED)
+		drain(s->fd);
+	fd_close(s->fd);
+	free(s->title);
 	return r;
 }
 
@@ -350,11 +371,11 @@ static int spawn_now(const struct launch *l, char *title, int memfd, int *ret_st
 static int launch(const struct launch *l, enum launch_mode mode, char until, int *ret_number, struct buf *text,
 		  struct err **e)
 {
-	auto_close int memfd = -EBADF, mine = -EBADF;
+	auto_close int memfd = -EBADF;
 	auto_free char *title = make_title(l->name, l->lxcpath);
+	struct launch_ahead s = { .title = NULL };
 	struct launch_head h;
 	int r = fill_head(l, mode, &h);
-	pid_t pid;
 
 	h.status = true;
 	r = memfd = r < 0 || !title ? err_no_memory(e) : make_memfd(&h, l->dump, e);
@@ -363,15 +384,9 @@ static int launch(const struct launch *l, enum launch_mode mode, char until, int
 	if (r < 0)
 		return r;
 	/* What a foreground monitor inherits of its starter is given to none that is there already. */
-	if (l->foreground || !use_ahead(l->ahead, title, memfd, log_fd_of(l), &mine, &pid))
-		r = spawn_now(l, title, memfd, &mine, &pid, e);
-	if (r < 0)
-		return r;
-	r = await(l, mine, pid, until, 0, ret_number, text, e);
-	reap(pid, r == -ETIMEDOUT);
-	if (until == STATUS_ENDED)
-		drain(mine);
-	return r;
+	if (l->foreground || !use_ahead(l->ahead, title, memfd, log_fd_of(l), &s))
+		r = spawn_now(l, title, memfd, &s, e);
+	return r < 0 ? r : hear(l, &s, until, 0, ret_number, text, e);
 }
 
 int launch_start(const struct launch *l, int *ret_status, struct err **e)
@@ -439,10 +454,10 @@ int revive_monitor(const char *lxcpath, const char *name)
 {
 	struct launch_head h = { .mode = LAUNCH_ADOPT, .status = true, .log_level = LOG_NOTSET };
 	const struct launch l = { .name = name, .lxcpath = lxcpath };
-	auto_close int memfd = -EBADF, mine = -EBADF;
+	struct launch_ahead s = { .title = NULL };
+	auto_close int memfd = -EBADF;
 	auto_free char *title = NULL;
 	auto_err struct err *e = NULL;
-	pid_t pid;
 	int r;
 
 	if (!needs_revival(lxcpath, name))
@@ -451,11 +466,10 @@ int revive_monitor(const char *lxcpath, const char *name)
 	h.lxcpath = (char *)lxcpath;
 	title = make_title(name, lxcpath);
 	memfd = make_memfd(&h, NULL, &e);
-	r = memfd < 0 ? memfd : spawn_now(&l, title, memfd, &mine, &pid, &e);
+	r = memfd < 0 ? memfd : spawn_now(&l, title, memfd, &s, &e);
 	if (r < 0)
 		return r;
 	/* RUNNING: taken over. ENDED or an error: nothing runs any more. */
-	r = await(&l, mine, pid, STATUS_RUNNING, REVIVE_LIMIT_MS, NULL, NULL, &e);
-	reap(pid, r == -ETIMEDOUT);
+	r = hear(&l, &s, STATUS_RUNNING, REVIVE_LIMIT_MS, NULL, NULL, &e);
 	return r == 0 || err_is(e, "already-running") ? 1 : 0;
 }

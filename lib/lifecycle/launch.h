@@ -14,6 +14,7 @@
 /* A supervisor that is there before it is known what it is to do. */
 struct launch_ahead {
 	int fd;			/* its status socket; its end is its end */
+	int exe;		/* what it was executed from: of a mount of its own, whose end the kernel waits for */
 	pid_t pid;
 	char *title;		/* as ps shows it: whose it is */
 };

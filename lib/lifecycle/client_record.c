@@ -112,7 +112,7 @@ void client_forget(const char *lxcpath, const char *name)
 
 	if (dir < 0 || !rundir || asprintf(&path, "%s/lxc/instance/%s/%s", rundir, lxcpath, name) < 0)
 		return;
-	instance_clear(dir, false);
+	instance_clear(dir);
 	(void)rmdir(path);
 }
 

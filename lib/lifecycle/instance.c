@@ -165,7 +165,17 @@ int instance_write(int dirfd, const struct instance_state *s, char **last, struc
 
 int instance_write_config(int dirfd, const char *text, size_t len, struct err **e)
 {
-	return io_replace_volatile(dirfd, "config", text, len, 0600, e);
+	auto_close int fd = openat(dirfd, "config", O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+	struct stat st;
+	int r;
+
+	/* That of the run before is written over: nobody reads it while the state says that nothing runs. */
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1)
+		return io_replace_volatile(dirfd, "config", text, len, 0600, e);
+	r = io_write_all(fd, text, len);
+	if (r == 0 && (size_t)st.st_size > len && ftruncate(fd, (off_t)len) < 0)
+		r = -errno;
+	return r < 0 ? err_set(e, -r, NULL, "cannot write the configuration of the container into the run directory") : 0;
 }
 
 /* Two numbers of a line "KEY A B". */
@@ -378,11 +388,10 @@ void instance_state_done(struct instance_state *s)
 	*s = (struct instance_state){ 0 };
 }
 
-void instance_clear(int dirfd, bool keep_error)
+void instance_clear(int dirfd)
 {
 	(void)unlinkat(dirfd, "config", 0);
-	if (!keep_error)
-		(void)unlinkat(dirfd, "state", 0);
+	(void)unlinkat(dirfd, "state", 0);
 }
 
 bool instance_alive(pid_t pid, uint64_t start)

@@ -35,11 +35,12 @@ int instance_rundir(const char *rundir, const char *below, mode_t mode, bool cre
 int instance_dir(const char *rundir, const char *lxcpath, const char *name, bool create, struct err **e);
 /* last (may be NULL): the text of the write before, owned; one that says nothing new is left out. */
 int instance_write(int dirfd, const struct instance_state *s, char **last, struct err **e);
+/* Before the state says that something runs: it may be half written when its writer is killed. */
 int instance_write_config(int dirfd, const char *text, size_t len, struct err **e);
 /* -ENOENT without *e when there is none; -ESTALE when it is of another boot. */
 int instance_read(int dirfd, bool with_config, struct instance_state *ret, struct err **e);
 void instance_state_done(struct instance_state *s);
-/* Removes state and config (a record of the last failure stays when keep_error). */
-void instance_clear(int dirfd, bool keep_error);
+/* Removes state and config. */
+void instance_clear(int dirfd);
 /* True if the process is alive and still the same one. */
 bool instance_alive(pid_t pid, uint64_t start);

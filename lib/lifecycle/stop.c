@@ -160,10 +160,8 @@ void stop_run(struct monitor *m)
 	}
 	host_retire(r);
 	r->state = STATE_STOPPED;
-	if (m->instance_fd >= 0) {
+	if (m->instance_fd >= 0)
 		(void)monitor_save(r, NULL);
-		instance_clear(m->instance_fd, true);
-	}
 	if (r->conf->ephemeral.v)
 		destroy_ephemeral(r);
 	if (r->pidfile)
@@ -198,10 +196,8 @@ void stop_failed_start(struct monitor *m, const struct err *e)
 	run_close_fds(r);
 	r->state = STATE_STOPPED;
 	/* Unserved: another monitor may be the owner of the state file. */
-	if (m->instance_fd >= 0 && served) {
+	if (m->instance_fd >= 0 && served)
 		(void)monitor_save(r, NULL);
-		instance_clear(m->instance_fd, true);
-	}
 	if (r->pidfile)
 		(void)unlink(r->pidfile);
 	if (served)

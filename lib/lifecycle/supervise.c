@@ -464,6 +464,10 @@ int supervise_main(void)
 	/* The descriptors of a monitor are not for its starter's limit, which is init's. */
 	(void)getrlimit(RLIMIT_NOFILE, &s->files);
 	rlimit_raise_files();
+	/* The caller's keys stay the caller's. */
+	(void)syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
+	(void)!chdir("/");
+	/* One that was begun ahead waits here. */
 	rc = supervise_read_launch(s, &e);
 	if (rc < 0) {
 		err_print(stderr, PROGRAM, e, false);
@@ -475,9 +479,6 @@ int supervise_main(void)
 	if (s->head.foreground)
 		signal_reset_all();
 	supervise_block_signals(&s->mask);
-	/* The caller's keys stay the caller's. */
-	(void)syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
-	(void)!chdir("/");
 	switch (s->head.mode) {
 	case LAUNCH_EXPLAIN:
 		rc = explain(s);

@@ -297,5 +297,4 @@ void supervise_record_failure(struct supervisor *s, const struct err *e)
 	r->error_line = err_line(e);
 	r->state = STATE_STOPPED;
 	(void)monitor_save(r, NULL);
-	instance_clear(s->m.instance_fd, true);
 }

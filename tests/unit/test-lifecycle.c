@@ -130,7 +130,7 @@ static void instance_comes_back_and_clears(void **state)
 	assert_string_equal(back.error, "it\nfailed 3\nboot 1");
 	assert_string_equal(back.cgroups, "x 1\n");
 	instance_state_done(&back);
-	instance_clear(dir, false);
+	instance_clear(dir);
 	assert_int_equal(instance_read(dir, false, &back, NULL), -ENOENT);
 }
 

@@ -85,11 +85,9 @@ int enter_self(const struct hierarchy *h, int dir)
 static int enter_all(struct cgroups *g, pid_t pid, bool born, bool monitor, struct err **e)
 {
 	bool self = pid == getpid();
-	auto_free char *text = memberships(pid);
+	auto_free char *text = NULL;
 	char number[16];
 
-	if (!text)
-		return err_no_memory(e);
 	(void)snprintf(number, sizeof(number), "%d", pid);
 	/* Nothing between the writes: only the first one of a row has to wait. */
 	for (size_t i = 0; i < g->h.n; i++) {
@@ -97,7 +95,13 @@ static int enter_all(struct cgroups *g, pid_t pid, bool born, bool monitor, stru
 		const struct cg_dir *d = monitor ? &h->dir[CG_MONITOR] : dirs_payload(h);
 		int r;
 
-		if (d->fd < 0 || (born && h->v2) || is_member(h, d, text, false))
+		if (d->fd < 0 || (born && h->v2))
+			continue;
+		if (!text)
+			text = memberships(pid);
+		if (!text)
+			return err_no_memory(e);
+		if (is_member(h, d, text, false))
 			continue;
 		r = self ? enter_self(h, d->fd) : io_write_value(d->fd, "cgroup.procs", number);
 		if (r < 0)
@@ -127,9 +131,9 @@ void cgroup_clone_end(struct cgroups *g)
 	for (size_t i = 0; i < g->h.n; i++) {
 		struct hierarchy *h = &g->h.v[i];
 
-		/* What was possible a moment ago in the other direction. Were it refused, the base
+		/* What was possible a moment ago in the other direction, for one with one thread. Were it refused, the base
 		 * and last the monitor's own directory take us. */
-		if (h->return_fd < 0 || enter_self(h, h->return_fd) == 0)
+		if (h->return_fd < 0 || io_write_value(h->return_fd, "tasks", "0") == 0)
 			continue;
 		auto_close int base = dirs_open(h, h->base, CG_ROOT_FLAGS);
 
@@ -141,17 +145,23 @@ void cgroup_clone_end(struct cgroups *g)
 
 void cgroup_clone_begin(struct cgroups *g)
 {
-	auto_free char *text = memberships(getpid());
+	auto_free char *text = NULL;
 
-	if (!text || !is_single_threaded())
-		return;
 	for (size_t i = 0; i < g->h.n; i++) {
 		struct hierarchy *h = &g->h.v[i];
 		const struct cg_dir *d = dirs_payload(h);
-		const char *at = member_path(h, text);
-		auto_free char *path = at && *at == '/' ? strndup(at + 1, strcspn(at + 1, "\n")) : NULL;
+		auto_free char *path = NULL;
+		const char *at;
 
-		if (h->v2 || d->fd < 0 || !path)
+		if (h->v2 || d->fd < 0)
+			continue;
+		if (!text && is_single_threaded())
+			text = memberships(getpid());
+		if (!text)
+			return;
+		at = member_path(h, text);
+		path = at && *at == '/' ? strndup(at + 1, strcspn(at + 1, "\n")) : NULL;
+		if (!path)
 			continue;
 		h->return_fd = dirs_open(h, path, CG_ROOT_FLAGS);
 		/* Only where the way back is open as well. */

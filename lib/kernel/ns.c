@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/paths.h"
@@ -45,6 +47,20 @@ enum ns_index ns_by_name_nocase(const char *name)
 	while (i < NS_COUNT && strcasecmp(ns_table[i].name, name) != 0)
 		i++;
 	return i;
+}
+
+bool ns_is_known(enum ns_index ns)
+{
+	enum { UNASKED, KNOWN, UNKNOWN };
+	/* The same for as long as the kernel runs. */
+	static atomic_char answers[NS_COUNT];
+	char path[64];
+
+	if (answers[ns] == UNASKED) {
+		(void)snprintf(path, sizeof(path), "/proc/self/ns/%s", ns_table[ns].proc);
+		answers[ns] = access(path, F_OK) == 0 ? KNOWN : UNKNOWN;
+	}
+	return answers[ns] == KNOWN;
 }
 
 int ns_open(pid_t pid, enum ns_index ns, struct err **e)

@@ -20,6 +20,8 @@ extern const struct ns_info ns_table[NS_COUNT];
 /* Index by name, NS_COUNT if unknown. */
 enum ns_index ns_by_name(const char *name);
 enum ns_index ns_by_name_nocase(const char *name);
+/* True if this kernel has namespaces of that kind. */
+bool ns_is_known(enum ns_index ns);
 /* An fd of PID's namespace; -errno with *e set. */
 int ns_open(pid_t pid, enum ns_index ns, struct err **e);
 /* The same of the process behind pidfd, by that alone where the kernel can (Linux 6.11): no name is looked up in /proc. */

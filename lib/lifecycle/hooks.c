@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/str.h"
+#include "kernel/ns.h"
 #include "kernel/proc.h"
 #include "kernel/spawn.h"
 
@@ -63,7 +64,7 @@ int hooks_environment(const struct run *r, bool child, struct strv *env, struct 
 		rc = add(env, "LXC_CONSOLE", c->console_path.v);
 	if (rc == 0)
 		rc = add(env, "LXC_CONSOLE_LOGPATH", c->console_logfile.v);
-	if (rc == 0 && access("/proc/self/ns/cgroup", F_OK) == 0)
+	if (rc == 0 && ns_is_known(NS_CGROUP))
 		rc = add(env, "LXC_CGNS_AWARE", "1");
 	if (rc == 0)
 		rc = add(env, "LXC_LOG_LEVEL", log_level_name(r->log.level));

@@ -20,6 +20,7 @@
 #include "config/system.h"
 #include "kernel/caps.h"
 #include "kernel/host.h"
+#include "kernel/ns.h"
 #include "kernel/openat.h"
 #include "lifecycle/early_net.h"
 #include "lifecycle/guest.h"
@@ -102,7 +103,7 @@ static uint64_t default_namespaces(const struct run *r)
 		flags |= CLONE_NEWUSER;
 	if (net_wants_namespace(c))
 		flags |= CLONE_NEWNET;
-	if (access("/proc/self/ns/cgroup", F_OK) == 0)
+	if (ns_is_known(NS_CGROUP))
 		flags |= CLONE_NEWCGROUP;
 	if (c->time_boot_s.v || c->time_boot_ns.v || c->time_monotonic_s.v || c->time_monotonic_ns.v)
 		flags |= CLONE_NEWTIME;

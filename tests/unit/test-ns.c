@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -41,6 +42,37 @@ static void own_namespaces_open_and_are_shared(void **state)
 	}
 }
 
+/* Twice: the second answer is the first one's. */
+static void kinds_are_known_as_proc_has_them(void **state)
+{
+	for (int twice = 0; twice < 2; twice++)
+		for (int i = 0; i < NS_COUNT; i++) {
+			char path[64];
+
+			(void)snprintf(path, sizeof(path), "/proc/self/ns/%s", ns_table[i].proc);
+			assert_int_equal(ns_is_known((enum ns_index)i), access(path, F_OK) == 0);
+		}
+}
+
+/* By its pidfd, and without one, it is the same namespace. */
+static void a_pidfd_opens_the_namespaces_of_its_process(void **state)
+{
+	auto_close int pidfd = proc_pidfd_open(getpid());
+
+	assert_true(pidfd >= 0);
+	for (int i = 0; i < NS_COUNT; i++) {
+		auto_close int by = ns_open_of(pidfd, getpid(), (enum ns_index)i, NULL);
+		auto_close int without = ns_open_of(-EBADF, getpid(), (enum ns_index)i, NULL);
+
+		assert_int_equal(by >= 0, ns_is_known((enum ns_index)i));
+		assert_int_equal(without >= 0, ns_is_known((enum ns_index)i));
+		if (by >= 0) {
+			assert_true(ns_is_own(by, (enum ns_index)i));
+			assert_int_equal(fcntl(by, F_GETFD), FD_CLOEXEC);
+		}
+	}
+}
+
 static void nobody_has_none(void **state)
 {
 	auto_err struct err *e = NULL;
@@ -70,6 +102,8 @@ static void a_new_namespace_is_another(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(names_and_rows_agree),
 	cmocka_unit_test(own_namespaces_open_and_are_shared),
+	cmocka_unit_test(kinds_are_known_as_proc_has_them),
+	cmocka_unit_test(a_pidfd_opens_the_namespaces_of_its_process),
 	cmocka_unit_test(nobody_has_none),
 	cmocka_unit_test(a_new_namespace_is_another),
 };

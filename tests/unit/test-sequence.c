@@ -82,6 +82,28 @@ static const struct step dying[] = {
 	{ SIDE_INIT, "executing", NULL, run_exec, NULL },
 };
 
+static bool never(const struct run *r)
+{
+	return false;
+}
+
+/* The same as good, with a row for the other side wherever nothing is to be handed over. */
+static const struct step sparse[] = {
+	{ SIDE_INIT, "no b", never, run_b, NULL },	    { SIDE_MONITOR, "doing a", NULL, run_a, undo_a },
+	{ SIDE_INIT, "no c", never, run_c, NULL },	    { SIDE_MONITOR, "doing c", NULL, run_c, undo_c },
+	{ SIDE_INIT, "doing b", NULL, run_b, NULL },	    { SIDE_MONITOR, "no d", never, run_d, undo_d },
+	{ SIDE_INIT, "doing d", NULL, run_d, NULL },	    { SIDE_MONITOR, "doing c", NULL, run_c, undo_c },
+	{ SIDE_INIT, "executing", NULL, run_exec, NULL },
+};
+
+static int words;	/* that the monitor has waited for */
+
+static int count(struct run *r, int fd, int other, unsigned limit_ms)
+{
+	words++;
+	return 0;
+}
+
 static int play(const struct step *steps, size_t n, int fail_at, char *log, struct err **e)
 {
 	int *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), pair[2], r, status;
@@ -89,7 +111,8 @@ static int play(const struct step *steps, size_t n, int fail_at, char *log, stru
 	pid_t pid;
 
 	assert_int_equal(socket_pair(SOCK_SEQPACKET, pair, NULL), 0);
-	run.seq = (struct sequence){ .steps = steps, .n = n, .fd = pair[0], .at = page };
+	run.seq = (struct sequence){ .steps = steps, .n = n, .fd = pair[0], .at = page, .wait = count };
+	words = 0;
 	pid = proc_clone(0, -1, NULL, NULL);
 	if (pid == 0) {
 		struct err *mine = NULL;
@@ -116,6 +139,16 @@ static void rows_run_in_order_on_both_sides(void **state)
 
 	assert_int_equal(play(good, ARRAY_SIZE(good), 0, log, NULL), 0);
 	assert_string_equal(log, "abptcdx");
+}
+
+static void rows_without_need_hand_nothing_over(void **state)
+{
+	char log[64];
+
+	assert_int_equal(play(sparse, ARRAY_SIZE(sparse), 0, log, NULL), 0);
+	assert_string_equal(log, "acbdcx");
+	/* After d; that it executes; and that it has. */
+	assert_int_equal(words, 3);
 }
 
 static void failure_of_init_arrives_and_the_monitor_undoes(void **state)
@@ -152,6 +185,7 @@ static void death_of_init_names_its_row(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(rows_run_in_order_on_both_sides),
+	cmocka_unit_test(rows_without_need_hand_nothing_over),
 	cmocka_unit_test(failure_of_init_arrives_and_the_monitor_undoes),
 	cmocka_unit_test(failure_of_the_monitor_undoes_its_own_row_too),
 	cmocka_unit_test(death_of_init_names_its_row),

@@ -8,9 +8,9 @@
 
 #include "base/cleanup.h"
 #include "base/path.h"
+#include "config/writer.h"
 #include "handle.h"
 #include "inside.h"
-#include "config/writer.h"
 #include "lifecycle/criu.h"
 #include "lifecycle/launch.h"
 #include "lifecycle/partial.h"

@@ -291,22 +291,30 @@ static int fill_head(const struct launch *l, enum launch_mode mode, struct launc
 	return l->restore ? strv_copy(&h->restore, l->restore) : 0;
 }
 
-void launch_ahead(const char *name, const char *lxcpath, struct launch_ahead *ret)
+/* One whose answers come by ret->fd; the title stays the caller's. memfd, log: as above. */
+static int begin(char *title, int memfd, int log, bool keep_others, struct launch_ahead *ret, struct err **e)
 {
 	auto_close int mine = -EBADF, theirs = -EBADF;
-	auto_free char *title = make_title(name, lxcpath);
-	auto_err struct err *e = NULL;
-	int pair[2];
+	int pair[2], r = socket_pair(SOCK_SEQPACKET, pair, e);
 
-	*ret = (struct launch_ahead){ 0 };
-	if (!title || socket_pair(SOCK_SEQPACKET, pair, &e) < 0)
-		return;
+	if (r < 0)
+		return r;
 	mine = pair[0];
 	theirs = pair[1];
-	if (spawn_supervisor(title, theirs, -EBADF, -EBADF, false, &ret->pid, &ret->exe, &e) < 0)
-		return;
-	ret->fd = take_fd(&mine);
-	ret->title = take_ptr(title);
+	r = spawn_supervisor(title, theirs, memfd, log, keep_others, &ret->pid, &ret->exe, e);
+	if (r == 0)
+		ret->fd = take_fd(&mine);
+	return r;
+}
+
+void launch_ahead(const char *name, const char *lxcpath, struct launch_ahead *ret)
+{
+	auto_free char *title = make_title(name, lxcpath);
+	auto_err struct err *e = NULL;
+
+	*ret = (struct launch_ahead){ 0 };
+	if (title && begin(title, -EBADF, -EBADF, false, ret, &e) == 0)
+		ret->title = take_ptr(title);
 }
 
 void launch_ahead_done(struct launch_ahead *a)
@@ -334,21 +342,6 @@ static bool use_ahead(struct launch_ahead *a, const char *title, int memfd, int 
 	*ret = *a;
 	*a = (struct launch_ahead){ 0 };
 	return true;
-}
-
-static int spawn_now(const struct launch *l, char *title, int memfd, struct launch_ahead *ret, struct err **e)
-{
-	auto_close int mine = -EBADF, theirs = -EBADF;
-	int pair[2], r = socket_pair(SOCK_SEQPACKET, pair, e);
-
-	if (r < 0)
-		return r;
-	mine = pair[0];
-	theirs = pair[1];
-	r = spawn_supervisor(title, theirs, memfd, log_fd_of(l), l->foreground && !l->close_fds, &ret->pid, &ret->exe, e);
-	if (r == 0)
-		ret->fd = take_fd(&mine);
-	return r;
 }
 
 /* Hears what a supervisor answers, and reaps it: await's result and arguments. */
@@ -385,7 +378,7 @@ static int launch(const struct launch *l, enum launch_mode mode, char until, int
 		return r;
 	/* What a foreground monitor inherits of its starter is given to none that is there already. */
 	if (l->foreground || !use_ahead(l->ahead, title, memfd, log_fd_of(l), &s))
-		r = spawn_now(l, title, memfd, &s, e);
+		r = begin(title, memfd, log_fd_of(l), l->foreground && !l->close_fds, &s, e);
 	return r < 0 ? r : hear(l, &s, until, 0, ret_number, text, e);
 }
 
@@ -410,6 +403,9 @@ int launch_exec(const struct launch *l, struct err **e)
 	struct launch_head h;
 	int r;
 
+	/* A foreground monitor is this process: it would be left with a child that nobody waits for. */
+	if (l->ahead)
+		launch_ahead_done(l->ahead);
 	(void)revive_monitor(l->lxcpath, l->name);
 	r = fill_head(l, LAUNCH_START, &h);
 	h.foreground = true;
@@ -466,7 +462,7 @@ int revive_monitor(const char *lxcpath, const char *name)
 	h.lxcpath = (char *)lxcpath;
 	title = make_title(name, lxcpath);
 	memfd = make_memfd(&h, NULL, &e);
-	r = memfd < 0 ? memfd : spawn_now(&l, title, memfd, &s, &e);
+	r = memfd < 0 ? memfd : begin(title, memfd, -EBADF, false, &s, &e);
 	if (r < 0)
 		return r;
 	/* RUNNING: taken over. ENDED or an error: nothing runs any more. */

@@ -382,6 +382,48 @@ static void a_successor_needs_a_cgroup_that_is_one(void **state)
 	assert_err_has(e, "cannot create a process in its cgroup");
 }
 
+struct beside {
+	char stack[8192] __attribute__((aligned(16)));
+	int go[2];
+	cpu_set_t may;	/* where the child may run */
+	char byte;
+	volatile long done;
+};
+
+static void work_beside(void *arg)
+{
+	struct beside *b = arg;
+
+	(void)proc_raw(SYS_read, b->go[0], (long)&b->byte, 1, 0);
+	b->done = proc_raw(SYS_sched_getaffinity, 0, sizeof(b->may), (long)&b->may, 0);
+	for (;;)
+		(void)proc_raw(SYS_exit_group, 0, 0, 0, 0);
+}
+
+/* It has our memory and descriptors, and is kept off the one processor that its maker was on, if there are others. */
+static void what_works_beside_is_on_another_processor(void **state)
+{
+	static struct beside b;
+	cpu_set_t ours;
+	int status;
+	pid_t pid;
+
+	CPU_ZERO(&b.may);
+	assert_int_equal(pipe2(b.go, O_CLOEXEC), 0);
+	assert_int_equal(sched_getaffinity(0, sizeof(ours), &ours), 0);
+	pid = proc_clone_beside(work_beside, &b, b.stack, sizeof(b.stack));
+	if (pid == -ENOSYS)
+		unit_skip("needs a machine on which proc_clone_beside knows how");
+	assert_true(pid > 0);
+	assert_int_equal(write(b.go[1], "", 1), 1);
+	assert_int_equal(proc_wait(pid, &status), 0);
+	assert_int_equal(status, 0);
+	assert_true(b.done > 0);
+	assert_int_equal(CPU_COUNT(&b.may), CPU_COUNT(&ours) > 1 ? CPU_COUNT(&ours) - 1 : 1);
+	(void)close(b.go[0]);
+	(void)close(b.go[1]);
+}
+
 /* In a child: what the program has, heap, data and stack, is the same before and after. */
 static void release(void *arg)
 {
@@ -405,6 +447,7 @@ static void pages_come_and_go_unseen(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(what_works_beside_is_on_another_processor),
 	cmocka_unit_test(clone_is_fork_with_a_pidfd),
 	cmocka_unit_test(clone_makes_namespaces),
 	cmocka_unit_test(clone_says_what_a_namespace_needs),

@@ -39,13 +39,13 @@ void cgroup_birth_known(struct cgroups *g, bool works);
 int cgroup_monitor_fd(const struct cgroups *g);
 int cgroup_payload_fd(const struct cgroups *g);	/* where init lives (the inner one) */
 int cgroup_limit_fd(const struct cgroups *g);	/* where limits are set (the outer one) */
-/* Around the clone of init: the calling monitor stands in the payload's v1 cgroups meanwhile, so that
- * init is born there, which spares the kernel's wait (see enter.c). Best effort: what it did not do
- * cgroup_enter_payload does. Where the caller has several threads nothing is done. */
-void cgroup_clone_begin(struct cgroups *g);
-void cgroup_clone_end(struct cgroups *g);
+/* Around the clone of init, in the monitor; and in init, of one thread, before anything else: it moves itself into the
+ * payload's v1 cgroups, which spares the kernel's wait (see enter.c). */
+void cgroup_birth_begin(struct cgroups *g);
+void cgroup_birth_end(struct cgroups *g);
+int cgroup_birth_join(struct cgroups *g, struct err **e);
 /* Moves pid into the monitor's / the payload's cgroups where it is not yet. born: it is already in the
- * v2 one. */
+ * v2 one. Those that init is to move itself into, for cgroup_birth_begin, are left to it. */
 int cgroup_enter_monitor(struct cgroups *g, pid_t pid, bool born, struct err **e);
 int cgroup_enter_payload(struct cgroups *g, pid_t pid, bool born, struct err **e);
 /* Writes lxc.cgroup.* and lxc.cgroup2.* limits (devices excepted), each error with key and file:line. */

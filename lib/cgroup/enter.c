@@ -5,8 +5,8 @@
  * Writing a pid to cgroup.procs makes the kernel wait for an RCU grace period, some 10 ms, to be sure
  * that the process does not gain threads meanwhile. Two ways do without: to be born in a v2 cgroup
  * (CLONE_INTO_CGROUP), and on v1 a thread that moves itself, "0" written to tasks. Hence a process of
- * one thread moves itself wherever that is possible, and init is born of a monitor that stands in the
- * payload's v1 cgroups for the moment of the clone. Older kernels wait in either case. */
+ * one thread moves itself wherever that is possible, and the first thing that init does is to move itself
+ * into the payload's v1 cgroups, beside what the monitor does then. Older kernels wait in either case. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -95,7 +95,7 @@ static int enter_all(struct cgroups *g, pid_t pid, bool born, bool monitor, stru
 		const struct cg_dir *d = monitor ? &h->dir[CG_MONITOR] : dirs_payload(h);
 		int r;
 
-		if (d->fd < 0 || (born && h->v2))
+		if (d->fd < 0 || (born && h->v2) || (!monitor && h->joins))
 			continue;
 		if (!text)
 			text = memberships(pid);
@@ -120,55 +120,34 @@ int cgroup_enter_payload(struct cgroups *g, pid_t pid, bool born, struct err **e
 	return enter_all(g, pid, born, false, e);
 }
 
-static void forget_return(struct cgroups *g)
+void cgroup_birth_begin(struct cgroups *g)
 {
-	for (size_t i = 0; i < g->h.n; i++)
-		fd_replace(&g->h.v[i].return_fd, -EBADF);
-}
-
-void cgroup_clone_end(struct cgroups *g)
-{
-	for (size_t i = 0; i < g->h.n; i++) {
-		struct hierarchy *h = &g->h.v[i];
-
-		/* What was possible a moment ago in the other direction, for one with one thread. Were it refused, the base
-		 * and last the monitor's own directory take us. */
-		if (h->return_fd < 0 || io_write_value(h->return_fd, "tasks", "0") == 0)
-			continue;
-		auto_close int base = dirs_open(h, h->base, CG_ROOT_FLAGS);
-
-		if (base >= 0)
-			(void)enter_self(h, base);
-	}
-	forget_return(g);
-}
-
-void cgroup_clone_begin(struct cgroups *g)
-{
-	auto_free char *text = NULL;
-
 	for (size_t i = 0; i < g->h.n; i++) {
 		struct hierarchy *h = &g->h.v[i];
 		const struct cg_dir *d = dirs_payload(h);
-		auto_free char *path = NULL;
-		const char *at;
 
-		if (h->v2 || d->fd < 0)
-			continue;
-		if (!text && is_single_threaded())
-			text = memberships(getpid());
-		if (!text)
-			return;
-		at = member_path(h, text);
-		path = at && *at == '/' ? strndup(at + 1, strcspn(at + 1, "\n")) : NULL;
-		if (!path)
-			continue;
-		h->return_fd = dirs_open(h, path, CG_ROOT_FLAGS);
-		/* Only where the way back is open as well. */
-		if (h->return_fd >= 0 && (faccessat(h->return_fd, "tasks", W_OK, AT_EACCESS) < 0 ||
-					  io_write_value(d->fd, "tasks", "0") < 0))
-			fd_replace(&h->return_fd, -EBADF);
+		/* Opened here: whether the write is allowed goes by who opened it, and the file may soon be another's. */
+		h->join_fd = h->v2 || d->fd < 0 ? -EBADF : openat(d->fd, "tasks", O_WRONLY | O_CLOEXEC);
+		h->joins = h->join_fd >= 0;
 	}
+}
+
+void cgroup_birth_end(struct cgroups *g)
+{
+	for (size_t i = 0; i < g->h.n; i++)
+		fd_replace(&g->h.v[i].join_fd, -EBADF);
+}
+
+int cgroup_birth_join(struct cgroups *g, struct err **e)
+{
+	for (size_t i = 0; i < g->h.n; i++) {
+		struct hierarchy *h = &g->h.v[i];
+
+		if (h->joins && write(h->join_fd, "0", 1) != 1)
+			return cannot_move(h, dirs_payload(h), getpid(), -errno, e);
+	}
+	cgroup_birth_end(g);
+	return 0;
 }
 
 /* A v2 cgroup that passes controllers on takes no processes, and one with processes passes none on: a guest

@@ -57,7 +57,8 @@ struct hierarchy {
 	bool usable;
 	int why;		/* errno that says why it is not usable */
 	struct cg_dir dir[CG_ROLES];
-	int return_fd;		/* between cgroup_clone_begin and _end: where the monitor was */
+	int join_fd;		/* between cgroup_birth_begin and _end: by which init moves itself */
+	bool joins;		/* it does */
 	struct strv parents;	/* directories above the leaves that carry our mark, outermost first */
 };
 

@@ -52,7 +52,7 @@ static void hierarchy_done(struct hierarchy *h)
 	free(h->base);
 	free(h->home);
 	fd_close(h->root_fd);
-	fd_close(h->return_fd);
+	fd_close(h->join_fd);
 	for (int i = 0; i < CG_ROLES; i++) {
 		free(h->dir[i].path);
 		fd_close(h->dir[i].fd);
@@ -257,7 +257,7 @@ static void sources_done(struct sources *s)
 static int read_line(struct hierarchies *all, char *line, const struct sources *s)
 {
 	char *rest = line, *id = strsep(&rest, ":"), *list = strsep(&rest, ":");
-	struct hierarchy h = { .root_fd = -EBADF, .return_fd = -EBADF };
+	struct hierarchy h = { .root_fd = -EBADF, .join_fd = -EBADF };
 	int r = 0;
 
 	for (int i = 0; i < CG_ROLES; i++)

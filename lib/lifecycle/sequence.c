@@ -133,7 +133,7 @@ static int wait_exec(struct sequence *s, struct run *run, struct err **e)
 	return r < 0 ? r : init_died(s, e);
 }
 
-static void report(struct sequence *s, const struct err *e)
+void seq_report(struct sequence *s, const struct err *e)
 {
 	char buf[1 + ERR_FRAME_MAX];
 	size_t n;
@@ -225,7 +225,7 @@ int seq_run_init(struct sequence *s, size_t from, struct run *r, struct err **e)
 		if (rc < 0) {
 			err_wrap(e, rc, "%s", t->text);
 			err_role(e ? *e : NULL, "init");
-			report(s, e ? *e : NULL);
+			seq_report(s, e ? *e : NULL);
 			return rc;
 		}
 	}

@@ -155,16 +155,15 @@ static size_t row_of(int (*fn)(struct run *r, struct err **e))
 }
 
 /* Init's life from its birth to exec: host_make_init calls this in the child. */
-void start_init(struct run *r, int fd)
+void start_init(struct run *r, int fd, int rc, struct err *e)
 {
-	struct err *e = NULL;
-
 	r->seq.fd = fd;
-	(void)seq_run_init(&r->seq, row_of(host_make_init) + 1, r, &e);
+	if (rc == 0)
+		(void)seq_run_init(&r->seq, row_of(host_make_init) + 1, r, &e);
+	else
+		seq_report(&r->seq, e);
 	_exit(1);
 }
-
-
 
 /* What both processes write. */
 struct shared {

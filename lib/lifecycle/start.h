@@ -8,8 +8,9 @@
 int start_run(struct run *r, struct err **e);
 /* The undo column for a container that ran: cgroups, network, profile, storage, socket. Monitor. */
 void start_undo(struct run *r);
-/* In the new process: runs init's rows. Does not return. fd: its end of the handoff socket. */
-void start_init(struct run *r, int fd) attr_noreturn;
+/* In the new process: runs init's rows, or reports why it cannot (rc, e). Does not return. fd: its end of the handoff
+ * socket. */
+void start_init(struct run *r, int fd, int rc, struct err *e) attr_noreturn;
 /* The same with what a fork must do first. other: the monitor's end. */
 void start_init_in(struct run *r, int fd, int other) attr_noreturn;
 void start_explain(const struct run *r, struct buf *out);

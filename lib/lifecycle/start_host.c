@@ -348,13 +348,16 @@ static bool shares(const struct run *r)
 /* First thing in the new process. */
 void start_init_in(struct run *r, int fd, int other)
 {
+	struct err *e = NULL;
+	int rc = cgroup_birth_join(r->cgroups, &e);
+
 	fd_close(other);
 	keep_init_fds(r, fd);
 	r->listen_fd = r->status_fd = -EBADF;
 	r->wait = NULL;
 	r->seq.wait = NULL;
 	r->log.sink = NULL;
-	start_init(r, fd);
+	start_init(r, fd, rc, e);
 }
 
 int host_make_init(struct run *r, struct err **e)
@@ -364,11 +367,11 @@ int host_make_init(struct run *r, struct err **e)
 
 	if (rc < 0)
 		return rc;
-	cgroup_clone_begin(r->cgroups);
+	cgroup_birth_begin(r->cgroups);
 	pid = shares(r) ? clone_shared(r, pair, e) : clone_init(r, e);
 	if (pid == 0)
 		start_init_in(r, pair[1], pair[0]);
-	cgroup_clone_end(r->cgroups);
+	cgroup_birth_end(r->cgroups);
 	early_net_free(take_ptr(r->early_net));
 	fd_close(pair[1]);
 	if (pid < 0) {

@@ -37,7 +37,7 @@ static struct cgroups *host(const char *layout)
 	assert_int_equal(strv_split(&words, layout, ";"), 0);
 	for (size_t i = 0; i < words.n; i++) {
 		const char *v2 = str_after(words.v[i], "unified=");
-		struct hierarchy h = { .v2 = v2 != NULL, .usable = true, .root_fd = -EBADF, .return_fd = -EBADF };
+		struct hierarchy h = { .v2 = v2 != NULL, .usable = true, .root_fd = -EBADF, .join_fd = -EBADF };
 
 		for (int k = 0; k < CG_ROLES; k++)
 			h.dir[k].fd = -EBADF;

@@ -133,7 +133,7 @@ static int wait_exec(struct sequence *s, struct run *run, struct err **e)
 	return r < 0 ? r : init_died(s, e);
 }
 
-void seq_report(struct sequence *s, const struct err *e)
+static void report(struct sequence *s, const struct err *e)
 {
 	char buf[1 + ERR_FRAME_MAX];
 	size_t n;
@@ -225,11 +225,21 @@ int seq_run_init(struct sequence *s, size_t from, struct run *r, struct err **e)
 		if (rc < 0) {
 			err_wrap(e, rc, "%s", t->text);
 			err_role(e ? *e : NULL, "init");
-			seq_report(s, e ? *e : NULL);
+			report(s, e ? *e : NULL);
 			return rc;
 		}
 	}
 	return 0;
+}
+
+void seq_refuse(struct sequence *s, struct run *r, struct err *why)
+{
+	auto_err struct err *e = NULL;
+
+	err_role(why, "init");
+	/* The turn first: a word that nobody reads would end the connection before the monitor has the reason. */
+	if (wait_turn(s, r, &e) == 0)
+		report(s, why);
 }
 
 void seq_undo(struct sequence *s, struct run *r)

@@ -55,8 +55,8 @@ int seq_run_monitor(struct sequence *s, size_t until, struct run *r, struct err 
 /* Init's side, from row `from`. Returns only on failure (already reported to the monitor) or, after
  * the announcement, when the last row (exec) failed. */
 int seq_run_init(struct sequence *s, size_t from, struct run *r, struct err **e);
-/* Init tells the monitor, which hears it at its next turn. */
-void seq_report(struct sequence *s, const struct err *e);
+/* Init's side where its rows cannot even begin: at its first turn the monitor is told why. */
+void seq_refuse(struct sequence *s, struct run *r, struct err *why);
 /* Undo of all monitor rows that were run, in reverse. */
 void seq_undo(struct sequence *s, struct run *r);
 /* "BEGIN END SIDE TEXT" lines of the rows that were run, in nanoseconds. */

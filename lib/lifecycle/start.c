@@ -161,7 +161,7 @@ void start_init(struct run *r, int fd, int rc, struct err *e)
 	if (rc == 0)
 		(void)seq_run_init(&r->seq, row_of(host_make_init) + 1, r, &e);
 	else
-		seq_report(&r->seq, e);
+		seq_refuse(&r->seq, r, e);
 	_exit(1);
 }
 

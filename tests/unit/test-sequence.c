@@ -96,6 +96,8 @@ static const struct step sparse[] = {
 	{ SIDE_INIT, "executing", NULL, run_exec, NULL },
 };
 
+#define BEFORE_ROWS 1	/* as fail_at: init does not get to its rows */
+
 static int words;	/* that the monitor has waited for */
 
 static int count(struct run *r, int fd, int other, unsigned limit_ms)
@@ -119,6 +121,11 @@ static int play(const struct step *steps, size_t n, int fail_at, char *log, stru
 
 		(void)close(pair[0]);
 		run.seq.fd = pair[1];
+		if (fail_at == BEFORE_ROWS) {
+			(void)err_set(&mine, EACCES, "not-joined", "no way in");
+			seq_refuse(&run.seq, &run, mine);
+			_exit(1);
+		}
 		(void)seq_run_init(&run.seq, 0, &run, &mine);
 		_exit(1);
 	}
@@ -172,6 +179,18 @@ static void failure_of_the_monitor_undoes_its_own_row_too(void **state)
 	assert_err_has(e, "doing c");
 }
 
+static void what_init_refuses_for_arrives_whenever_its_turn_is(void **state)
+{
+	for (int i = 0; i < 50; i++) {
+		auto_err struct err *e = NULL;
+		char log[64];
+
+		assert_int_equal(play(good, ARRAY_SIZE(good), BEFORE_ROWS, log, &e), -EACCES);
+		assert_string_equal(log, "aA");
+		assert_err_id(e, "not-joined");
+	}
+}
+
 static void death_of_init_names_its_row(void **state)
 {
 	auto_err struct err *e = NULL;
@@ -188,6 +207,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(rows_without_need_hand_nothing_over),
 	cmocka_unit_test(failure_of_init_arrives_and_the_monitor_undoes),
 	cmocka_unit_test(failure_of_the_monitor_undoes_its_own_row_too),
+	cmocka_unit_test(what_init_refuses_for_arrives_whenever_its_turn_is),
 	cmocka_unit_test(death_of_init_names_its_row),
 };
 UNIT_MAIN(tests)

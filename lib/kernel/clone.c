@@ -341,6 +341,17 @@ pid_t proc_clone_same(uint64_t flags, int cgroup_fd, void (*fn)(void *arg), void
 }
 #endif
 
+/* Of the memory that both have; the wait status, -1: not yet. */
+static volatile int answer = -1;
+
+void proc_answer(pid_t maker, int status)
+{
+	answer = status;
+	/* Nobody else's: a parent that has gone has left us to another one. */
+	if (getppid() == maker)
+		(void)kill(maker, SIGCHLD);
+}
+
 _Noreturn void proc_stand_for(pid_t pid, const sigset_t *mask)
 {
 	const long set = (long)(uintptr_t)mask;
@@ -357,6 +368,8 @@ _Noreturn void proc_stand_for(pid_t pid, const sigset_t *mask)
 		if (si.si_signo == SIGCHLD) {
 			if (proc_raw(SYS_wait4, pid, (long)(uintptr_t)&status, WNOHANG, 0) == pid)
 				end_with(status);
+			if (answer >= 0)
+				end_with(answer);
 			continue;
 		}
 		/* What the terminal sends, both get, but for what it sent before there were two. */

@@ -29,6 +29,8 @@ long proc_raw(long nr, long a, long b, long c, long d);
 /* For who has made pid by proc_clone_same, to do what he is there for: passes on to it the signals of mask (all are blocked,
  * SIGCHLD is among them) that a process sends him, with the sender's ids, and ends as it does. Closes all. */
 _Noreturn void proc_stand_for(pid_t pid, const sigset_t *mask);
+/* In that child: maker need not wait for its end, but ends now, with that wait status. Where the memory is not the same he does wait. */
+void proc_answer(pid_t maker, int status);
 /* As proc_clone, for a child whose end the caller must know although it may ignore SIGCHLD: then the kernel forgets
  * children when they end, unless they end with another signal, which these do. It is the default in the child. */
 pid_t proc_clone_seen(uint64_t flags, struct err **e);

@@ -148,7 +148,7 @@ int adopt_run(struct monitor *m, const char *lxcpath, const char *name, struct e
 		if (alive)
 			host_kill_init(m->r);
 		m->r->init_pid = 0;
-		stop_run(m);
+		(void)stop_run(m, false);
 		rc = ADOPT_CLEANED;
 	}
 	launch_head_done(&head);

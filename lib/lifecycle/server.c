@@ -492,6 +492,11 @@ void server_announce(struct server *s, const char *name, enum lxc_state state)
 	}
 }
 
+bool server_has_clients(const struct server *s)
+{
+	return s->clients;
+}
+
 void server_drop_subscribers(struct server *s)
 {
 	struct client *next;

@@ -47,6 +47,7 @@ const struct ucred *client_creds(const struct client *c);
 void server_announce(struct server *s, const char *name, enum lxc_state state);
 /* At a reboot, subscribers that do not survive one are closed. */
 void server_drop_subscribers(struct server *s);
+bool server_has_clients(const struct server *s);
 
 /* The handler of a command, NULL if unknown (command_handlers.c). */
 command_fn command_handler(int cmd);

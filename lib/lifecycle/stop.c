@@ -127,9 +127,16 @@ static void release_namespaces(struct run *r)
 			fd_replace(&r->ns_fd[i], -EBADF);
 }
 
-void stop_run(struct monitor *m)
+void stop_late(struct monitor *m)
+{
+	run_close_fds(m->r);
+	host_retire(m->r);
+}
+
+bool stop_run(struct monitor *m, bool may_be_late)
 {
 	struct run *r = m->r;
+	bool late;
 
 	if (r->exit_status >= 0 && WIFSIGNALED(r->exit_status) && WTERMSIG(r->exit_status) == SIGHUP)
 		r->reboot = monitor_may_reboot(r);
@@ -153,12 +160,15 @@ void stop_run(struct monitor *m)
 			server_drop_subscribers(m->server);
 	}
 	run_post_stop_hooks(r);
-	run_close_fds(r);
 	if (r->reboot) {
+		run_close_fds(r);
 		net_finish(true);
-		return;
+		return false;
 	}
-	host_retire(r);
+	/* A client of the socket hears of the end when nothing is left. */
+	late = may_be_late && !(m->server && server_has_clients(m->server));
+	if (!late)
+		stop_late(m);
 	r->state = STATE_STOPPED;
 	if (m->instance_fd >= 0)
 		(void)monitor_save(r, NULL);
@@ -169,6 +179,7 @@ void stop_run(struct monitor *m)
 	/* Subscribers hear of it by the end of the connection, which comes when nothing is left. */
 	monitor_tell_fifo(r, STATE_STOPPED);
 	host_close_socket(r);
+	return late;
 }
 
 void stop_failed_start(struct monitor *m, const struct err *e)

@@ -5,7 +5,9 @@
 #pragma once
 #include "lifecycle/monitor.h"
 
-/* init is gone (r->exit_status is known where it can be). Runs the whole end up to STOPPED. */
-void stop_run(struct monitor *m);
+/* init is gone (r->exit_status is known where it can be). Runs the whole end up to STOPPED. True: what nobody need wait for
+ * is left to stop_late, the monitor's own descriptors and cgroup; where may_be_late, and no client waits for that. */
+bool stop_run(struct monitor *m, bool may_be_late);
+void stop_late(struct monitor *m);
 /* A start that failed: undoes it and records why. */
 void stop_failed_start(struct monitor *m, const struct err *e);

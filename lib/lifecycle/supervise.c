@@ -162,6 +162,30 @@ static void explain_death(struct run *r, int rc, struct err **e)
 		(void)err_wrap(e, rc, "waiting for a process that ended by signal %d (%s)", sig, strsignal(sig));
 }
 
+/* The exit status of a foreground program: the application's, or 0. */
+static int exit_code(const struct supervisor *s, int status)
+{
+	if (!s->head.application || status < 0)
+		return 0;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+/* The process that the caller knows ends; nothing of the caller's stays open here. */
+static void answer(struct supervisor *s)
+{
+	proc_answer(s->stander, W_EXITCODE(exit_code(s, s->m.r->exit_status), 0));
+	(void)supervise_detach(s, NULL);
+}
+
+/* From the end of init to the end of what was made for it. */
+static void finish(struct supervisor *s)
+{
+	if (!stop_run(&s->m, s->stander > 0))
+		return;
+	answer(s);
+	stop_late(&s->m);
+}
+
 /* One life of the container; true if it wants another. */
 static bool live(struct supervisor *s, int *ret)
 {
@@ -181,9 +205,11 @@ static bool live(struct supervisor *s, int *ret)
 		return false;
 	}
 	rc = stay(s, &e);
-	if (rc < 0)
+	if (rc < 0) {
 		host_kill_init(r);
-	stop_run(&s->m);
+		s->stander = 0;
+	}
+	finish(s);
 	if (rc < 0) {
 		if (!e)
 			(void)err_set(&e, -rc, NULL, "the monitor cannot go on");
@@ -212,14 +238,6 @@ static int reboot(struct supervisor *s)
 		err_free(e);
 	}
 	return rc;
-}
-
-/* The exit status of a foreground program: the application's, or 0. */
-static int exit_code(const struct supervisor *s, int status)
-{
-	if (!s->head.application || status < 0)
-		return 0;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
 static int supervise(struct supervisor *s)
@@ -308,7 +326,9 @@ static int make_monitor(struct supervisor *s, struct err **e)
 	if (rc < 0)
 		return rc;
 	r->cgroups_made = true;
-	if (!stands)
+	if (stands)
+		s->stander = getpid();
+	else
 		s->old_stack = __builtin_frame_address(0);
 	fd = cgroup_monitor_fd(r->cgroups);
 	if (fd >= 0)
@@ -318,6 +338,7 @@ static int make_monitor(struct supervisor *s, struct err **e)
 		/* One in the foreground moves itself. */
 		if (s->head.foreground) {
 			cgroup_birth_known(r->cgroups, false);
+			s->stander = 0;
 			return 0;
 		}
 		pid = try_monitor(s, -1, &mine);
@@ -423,7 +444,7 @@ static int adopt(struct supervisor *s)
 	}
 	if (rc < 0)
 		return supervise_report(s, e, 1);
-	stop_run(&s->m);
+	(void)stop_run(&s->m, false);
 	if (!s->m.r->reboot)
 		return 0;
 	return reboot(s) < 0 ? EXIT_INTERNAL : supervise(s);

@@ -23,6 +23,7 @@ struct supervisor {
 	int log_fd;		/* the caller's log file; -EBADF: none */
 	struct rlimit files;	/* of open files, of whoever started this */
 	sigset_t mask;		/* signals that arrive through the loop */
+	pid_t stander;		/* who made this one and ends as it does; 0: nobody */
 	char *old_stack;	/* that of the process that made this one, down from here; NULL: it is ours */
 };
 

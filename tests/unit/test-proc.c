@@ -373,6 +373,69 @@ static void a_successor_has_the_memory(void **state)
 	(void)close(p[1]);
 }
 
+struct early {
+	pid_t maker;
+	int go;
+};
+
+static void answer_and_stay(void *arg)
+{
+	struct early *s = arg;
+	char byte;
+
+	proc_answer(s->maker, W_EXITCODE(9, 0));
+	/* The test's end of it says when. */
+	(void)!read(s->go, &byte, 1);
+	_exit(1);
+}
+
+static void be_known(int go)
+{
+	struct early s = { .maker = getpid(), .go = go };
+	sigset_t all;
+	pid_t pid;
+
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, NULL);
+	pid = proc_clone_same(0, -1, answer_and_stay, &s, NULL);
+	if (pid < 0)
+		_exit(2);
+	proc_stand_for(pid, &all);
+}
+
+static void who_stands_for_a_successor_may_end_before_it(void **state)
+{
+	int go[2], alive[2], status;
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(go), 0);
+	assert_int_equal(pipe(alive), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		(void)close(go[1]);
+		be_known(go[0]);
+	}
+	(void)close(alive[1]);
+#if !defined(__x86_64__) && !defined(__aarch64__)
+	(void)close(go[1]);
+#endif
+	assert_int_equal(proc_wait(pid, &status), 0);
+#if defined(__x86_64__) || defined(__aarch64__)
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 9);
+	assert_int_equal(fcntl(alive[0], F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(read(alive[0], &byte, 1), -1);
+	assert_int_equal(errno, EAGAIN);
+	(void)close(go[1]);
+	assert_int_equal(fcntl(alive[0], F_SETFL, 0), 0);
+#endif
+	assert_int_equal(read(alive[0], &byte, 1), 0);
+	(void)close(go[0]);
+	(void)close(alive[0]);
+}
+
 static void a_successor_needs_a_cgroup_that_is_one(void **state)
 {
 	auto_err struct err *e = NULL;
@@ -453,6 +516,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(clone_says_what_a_namespace_needs),
 	cmocka_unit_test(a_cgroup_fd_that_is_none_is_refused),
 	cmocka_unit_test(a_successor_has_the_memory),
+	cmocka_unit_test(who_stands_for_a_successor_may_end_before_it),
 	cmocka_unit_test(a_successor_needs_a_cgroup_that_is_one),
 	cmocka_unit_test(pages_come_and_go_unseen),
 	cmocka_unit_test(pidfds_wait_and_signal),

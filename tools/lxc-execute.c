@@ -68,7 +68,7 @@ static int run(struct tool *t, struct execute *x, struct lxc_container *c)
 	tool_show_warnings(t, c);
 	(void)c->want_daemonize(c, x->daemon);
 	if (!x->daemon) {
-		(void)lxcext_start_exec(c, 1, argv);
+		(void)lxcext_execute(c, argv);
 		return tool_failed(t, c, "cannot run %s", t->name);
 	}
 	if (!c->start(c, 1, argv))

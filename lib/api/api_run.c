@@ -252,7 +252,25 @@ bool api_startl(struct lxc_container *c, int useinit, ...)
 	return r == 0 && api_start(c, useinit, argv.v);
 }
 
-attr_public bool lxcext_start_exec(struct lxc_container *c, int useinit, char *const argv[])
+/* Whether nothing of the guest's can run, or look at init, before our own init is what it executes. */
+static bool is_init_first(struct call *k)
+{
+	static const int inside[] = { HOOK_PRE_MOUNT, HOOK_MOUNT, HOOK_AUTODEV, HOOK_START };
+	const struct conf *conf;
+	bool first;
+
+	handle_lock(k->h);
+	conf = handle_conf(k->h);
+	first = conf;
+	for (size_t i = 0; first && i < ARRAY_SIZE(inside); i++)
+		first = conf->hooks[inside[i]].n == 0;
+	for (int i = 0; first && i < NS_COUNT; i++)
+		first = !conf->ns_share[i].v;
+	handle_unlock(k->h);
+	return first;
+}
+
+bool api_start_exec(struct lxc_container *c, int useinit, char *const argv[], supervise_fn *monitor)
 {
 	auto_start struct start s = { .use = -EBADF };
 	struct call k;
@@ -264,9 +282,19 @@ attr_public bool lxcext_start_exec(struct lxc_container *c, int useinit, char *c
 	r = start_prepare(&k, useinit, argv, &s);
 	if (r == 0) {
 		s.l.foreground = true;
+		/* An ordinary user's security module may know the other program alone. */
+		if (monitor && useinit && geteuid() == 0 && is_init_first(&k)) {
+			s.l.monitor = monitor;
+			s.l.held = &s.use;
+		}
 		r = launch_exec(&s.l, &k.e);
 	}
 	return call_end(&k, r, "cannot start %s", k.name) == 0;
+}
+
+attr_public bool lxcext_start_exec(struct lxc_container *c, int useinit, char *const argv[])
+{
+	return api_start_exec(c, useinit, argv, NULL);
 }
 
 static char *explain(struct lxc_container *c, int useinit, char *const argv[], bool json)

@@ -4,6 +4,8 @@
 #pragma once
 #include <lxc/lxccontainer.h>
 
+#include "lifecycle/supervise.h"
+
 void vtable_fill(struct lxc_container *c);
 
 /* api_config.c */
@@ -40,6 +42,8 @@ int api_seccomp_notify_fd_active(struct lxc_container *c);
 /* api_run.c */
 bool api_start(struct lxc_container *c, int useinit, char *const argv[]);
 bool api_startl(struct lxc_container *c, int useinit, ...);
+/* lxcext_start_exec; monitor, which may be NULL, if the program has one thread and can be the monitor itself. */
+bool api_start_exec(struct lxc_container *c, int useinit, char *const argv[], supervise_fn *monitor);
 bool api_stop(struct lxc_container *c);
 bool api_shutdown(struct lxc_container *c, int timeout);
 bool api_reboot(struct lxc_container *c);

@@ -25,7 +25,6 @@
 #include "lifecycle/launch_head.h"
 #include "lifecycle/revive.h"
 #include "lifecycle/states.h"
-#include "lifecycle/supervise.h"
 
 #define SUPERVISOR PATH_LIBEXEC "/lxc-supervise"
 #define DRAIN_MS 3000
@@ -35,16 +34,23 @@
 #define KILL_WAIT_MS 1000
 #define STANDARD_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-static int make_memfd(const struct launch_head *h, const struct buf *dump, struct err **e)
+static int make_text(const struct launch_head *h, const struct buf *dump, struct buf *b, struct err **e)
 {
-	auto_buf struct buf b = BUF_INIT(16U << 20);
-	auto_close int fd = -EBADF;
-	int r = launch_head_write(h, &b);
+	int r = launch_head_write(h, b);
 
 	if (r == 0 && dump)
-		buf_add(&b, dump->p, dump->len);
-	if (r < 0 || !buf_ok(&b))
-		return err_no_memory(e);
+		buf_add(b, dump->p, dump->len);
+	return r < 0 || !buf_ok(b) ? err_no_memory(e) : 0;
+}
+
+static int make_memfd(const struct launch_head *h, const struct buf *dump, struct err **e)
+{
+	auto_buf struct buf b = BUF_INIT(SUPERVISE_TEXT_MAX);
+	auto_close int fd = -EBADF;
+	int r = make_text(h, dump, &b, e);
+
+	if (r < 0)
+		return r;
 	fd = memfd_create("tiffin-launch", MFD_CLOEXEC);
 	if (fd < 0)
 		return err_set(e, errno, NULL, "cannot make a memfd");
@@ -395,6 +401,27 @@ int launch_explain(const struct launch *l, struct buf *out, struct err **e)
 	return launch(l, LAUNCH_EXPLAIN, STATUS_TEXT, NULL, out, e);
 }
 
+/* What an execve would have done is for the monitor to do. */
+static int become_monitor(const struct launch *l, const struct launch_head *h, struct err **e)
+{
+	auto_buf struct buf b = BUF_INIT(SUPERVISE_TEXT_MAX);
+	auto_strv struct strv env = { 0 };
+	int r = make_text(h, l->dump, &b, e);
+	size_t len = b.len;
+
+	if (r < 0)
+		return r;
+	if (make_environment(&env) < 0)
+		return err_no_memory(e);
+	(void)fflush(NULL);
+	if (l->held)
+		fd_replace(l->held, -EBADF);
+	if (l->close_fds)
+		(void)proc_close_fds(3, (const int[]){ log_fd_of(l) }, 1);
+	l->monitor(buf_take(&b), len, log_fd_of(l), env.v);
+	return err_set(e, ENOTRECOVERABLE, NULL, "the monitor came back");
+}
+
 int launch_exec(const struct launch *l, struct err **e)
 {
 	auto_close int exe = -EBADF, memfd = -EBADF, log = -EBADF;
@@ -409,6 +436,11 @@ int launch_exec(const struct launch *l, struct err **e)
 	(void)revive_monitor(l->lxcpath, l->name);
 	r = fill_head(l, LAUNCH_START, &h);
 	h.foreground = true;
+	if (r == 0 && l->monitor) {
+		r = become_monitor(l, &h, e);
+		strv_done(&h.argv);
+		return r;
+	}
 	exe = r < 0 ? r : open_supervisor(e);
 	memfd = exe < 0 ? exe : make_memfd(&h, l->dump, e);
 	name = make_title(l->name, l->lxcpath);

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/strv.h"
+#include "lifecycle/supervise.h"
 
 /* A supervisor that is there before it is known what it is to do. */
 struct launch_ahead {
@@ -34,6 +35,8 @@ struct launch {
 	bool json;			/* launch_explain: as JSON */
 	struct launch_ahead *ahead;	/* launch_start: used up if it is there and this container's; may be NULL */
 	const struct strv *restore;	/* criu_restore_command's: from a checkpoint instead of anew; may be NULL */
+	supervise_fn *monitor;	/* launch_exec: where it may be used, in the place of another program; may be NULL */
+	int *held;			/* with monitor: the descriptor that is not to last longer than the caller would have */
 };
 
 /* Begins the supervisor of a start that is about to come: its program is loaded while the caller goes on. *ret is zero
@@ -43,7 +46,9 @@ void launch_ahead_done(struct launch_ahead *a);
 /* Starts. 0 when RUNNING (foreground: when it has ended; *ret_status is the wait status of init).
  * *ret_status also carries error_num's meaning on failure. */
 int launch_start(const struct launch *l, int *ret_status, struct err **e);
-/* Replaces this process by the foreground supervisor. Returns only on failure. */
+/* Replaces this process by the foreground supervisor. Returns only on failure. Where l->monitor is set, no other program is
+ * executed: the caller has one thread, and answers for it that nothing of the guest's runs before our own init does, since the
+ * guest could find the caller's program in /proc/PID/exe. */
 int launch_exec(const struct launch *l, struct err **e);
 /* What a start would do, without starting: the plan and the step table as text. */
 int launch_explain(const struct launch *l, struct buf *out, struct err **e);

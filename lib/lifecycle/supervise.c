@@ -468,19 +468,14 @@ static _Noreturn void end(struct supervisor *s, int status)
 	_exit(status);
 }
 
-int supervise_main(void)
+/* Of the process that this is: not on the stack, since a daemon has another. */
+static struct supervisor *new_supervisor(void)
 {
-	/* Not on the stack: a daemon has another. */
 	struct supervisor *s = calloc(1, sizeof(*s));
-	struct err *e = NULL;
-	int rc;
 
 	if (!s)
-		return EXIT_INTERNAL;
+		_exit(EXIT_INTERNAL);
 	s->status_fd = s->log_fd = s->m.instance_fd = -EBADF;
-	proc_fill_stdio();
-	/* Not the number of the descriptor that this was executed from. */
-	(void)prctl(PR_SET_NAME, PROGRAM, 0, 0, 0);
 	(void)umask(022);
 	/* The descriptors of a monitor are not for its starter's limit, which is init's. */
 	(void)getrlimit(RLIMIT_NOFILE, &s->files);
@@ -488,13 +483,20 @@ int supervise_main(void)
 	/* The caller's keys stay the caller's. */
 	(void)syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
 	(void)!chdir("/");
-	/* One that was begun ahead waits here. */
-	rc = supervise_read_launch(s, &e);
-	if (rc < 0) {
-		err_print(stderr, PROGRAM, e, false);
-		err_free(e);
-		end(s, EXIT_INTERNAL);
-	}
+	return s;
+}
+
+static _Noreturn void fail(struct supervisor *s, struct err *e)
+{
+	err_print(stderr, PROGRAM, e, false);
+	err_free(e);
+	end(s, EXIT_INTERNAL);
+}
+
+static _Noreturn void run(struct supervisor *s)
+{
+	int rc;
+
 	/* What our starter ignores is not to be ignored by init, which gets its signals from here. One that is spawned was
 	 * given all defaults. */
 	if (s->head.foreground)
@@ -511,4 +513,31 @@ int supervise_main(void)
 		rc = start(s);
 	}
 	end(s, rc);
+}
+
+int supervise_main(void)
+{
+	struct supervisor *s;
+	struct err *e = NULL;
+
+	proc_fill_stdio();
+	/* Not the number of the descriptor that this was executed from. */
+	(void)prctl(PR_SET_NAME, PROGRAM, 0, 0, 0);
+	s = new_supervisor();
+	/* One that was begun ahead waits here. */
+	if (supervise_read_launch(s, &e) < 0)
+		fail(s, e);
+	run(s);
+}
+
+_Noreturn void supervise_here(char *text, size_t len, int log_fd, char **environment)
+{
+	struct supervisor *s = new_supervisor();
+	struct err *e = NULL;
+
+	environ = environment;
+	s->log_fd = log_fd;
+	if (supervise_take_launch(s, text, len, &e) < 0)
+		fail(s, e);
+	run(s);
 }

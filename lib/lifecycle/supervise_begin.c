@@ -32,9 +32,8 @@
 #include "lifecycle/plan.h"
 #include "lifecycle/start.h"
 
-#define LAUNCH_MAX (16U << 20)
-#define LOCK_TRIES 200
-#define LOCK_STEP_MS 10
+#define LOCK_TRIES 2000
+#define LOCK_STEP_MS 1
 
 /* One that was begun ahead waits for what it is to do. Nobody has a use for it any more: it ends. */
 static int await_launch(void)
@@ -59,8 +58,20 @@ static int await_launch(void)
 	return n > 0 ? 0 : -EBADF;
 }
 
+int supervise_take_launch(struct supervisor *s, char *text, size_t len, struct err **e)
+{
+	int r;
+
+	s->text = text;
+	r = launch_head_read(text, len, &s->head, &s->body, e);
+	if (r == 0)
+		s->body_len = len - (size_t)(s->body - text);
+	return r;
+}
+
 int supervise_read_launch(struct supervisor *s, struct err **e)
 {
+	char *text = NULL;
 	size_t len;
 	int r = fcntl(SUPERVISE_LAUNCH_FD, F_GETFD) < 0 ? await_launch() : 0;
 
@@ -68,14 +79,13 @@ int supervise_read_launch(struct supervisor *s, struct err **e)
 		r = -errno;
 	if (r < 0)
 		return err_set(e, -r, NULL, "this program is started by the lxc tools, not by hand");
-	r = io_read_fd(SUPERVISE_LAUNCH_FD, LAUNCH_MAX, &s->text, &len);
+	r = io_read_fd(SUPERVISE_LAUNCH_FD, SUPERVISE_TEXT_MAX, &text, &len);
 	(void)close(SUPERVISE_LAUNCH_FD);
 	if (r < 0)
 		return err_set(e, -r, NULL, "cannot read the launch data");
-	r = launch_head_read(s->text, len, &s->head, &s->body, e);
+	r = supervise_take_launch(s, text, len, e);
 	if (r < 0)
 		return r;
-	s->body_len = len - (size_t)(s->body - s->text);
 	if (s->head.status) {
 		s->status_fd = SUPERVISE_STATUS_FD;
 		(void)fcntl(s->status_fd, F_SETFD, FD_CLOEXEC);

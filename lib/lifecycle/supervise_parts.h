@@ -42,6 +42,8 @@ int supervise_report(struct supervisor *s, struct err *e, int error_num);
 
 /* The launch data, and what of the starter's descriptors is kept. */
 int supervise_read_launch(struct supervisor *s, struct err **e);
+/* The launch data that is here already (taken). */
+int supervise_take_launch(struct supervisor *s, char *text, size_t len, struct err **e);
 /* Signals that the monitor handles arrive through its loop; the rest keep their default. */
 void supervise_block_signals(sigset_t *mask);
 /* A fresh run from the launch data: for the start, and again for every reboot. */

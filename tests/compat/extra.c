@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +60,49 @@ static pid_t child(void)
 	if (proc)
 		closedir(proc);
 	return found;
+}
+
+static void *sleeps(void *arg)
+{
+	(void)arg;
+	for (;;)
+		pause();
+	return NULL;
+}
+
+/* How a process ends that executes a command in the place of itself; 99: it came back. 1: it has said why it cannot. */
+static int executed(struct lxc_container *c, const char *command, int with_thread)
+{
+	char *const argv[] = { "/bin/sh", "-c", (char *)command, NULL };
+	struct lxc_container *mine;
+	pthread_t thread;
+	int status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		if (with_thread && pthread_create(&thread, NULL, sleeps, NULL) != 0)
+			_exit(98);
+		mine = lxc_container_new(c->name, c->config_path);
+		if (mine)
+			(void)lxcext_execute(mine, argv);
+		_exit(99);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+static void executes(struct lxc_container *c)
+{
+	fact(!lxcext_execute(NULL, NULL), "no handle executes nothing");
+	fact(executed(c, "exit 6", 0) == 6, "a command in the place of the process ends it");
+	fact(executed(c, "exit 7", 1) == 7, "of one with a second thread too");
+	fact(c->wait(c, "STOPPED", 20) && executed(c, "kill -9 $$", 0) == 137, "or its signal does");
+	fact(c->wait(c, "STOPPED", 20) && c->start(c, 0, NULL) && executed(c, "exit 6", 0) == 1 && c->is_running(c),
+	     "what runs is left alone");
+	fact(c->stop(c) && c->wait(c, "STOPPED", 20), "and stopped");
 }
 
 /* A start that is said to follow: with what was begun for it, and without. Leaves the container stopped. */
@@ -194,6 +238,7 @@ int main(int argc, char **argv)
 	     "who asked for the shutdown is known");
 
 	starts_ahead(c);
+	executes(c);
 
 	/* 16 MiB are enough for sh, and not for what it wants: the kernel kills it. */
 	if (c->set_config_item(c, "lxc.cgroup2.memory.max", "16M") && c->set_config_item(c, "lxc.cgroup.memory.limit_in_bytes", "16M") &&

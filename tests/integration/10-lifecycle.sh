@@ -274,6 +274,36 @@ status=0
 wait "$foreground" 2>/dev/null || status=$?
 is "$status" 137 "a monitor's end by a signal is its own"
 succeeds "what ran is stopped" lxc-stop -n "$n-x" -k
+
+# Root's lxc-execute is the monitor itself, where nothing of the guest's could look at its file.
+monitor_file() {
+	lxc-execute -n "$n-x" -f "$1" -- /bin/sh -c 'echo ready; while :; do sleep 0.05; done' </dev/null >"$scratch/foreground" 2>&1 &
+	foreground=$!
+	eventually 10 grep -q ready "$scratch/foreground" && cat "/proc/$(monitor_pid)/comm"
+	kill "$foreground"
+	wait "$foreground" || true
+}
+like "$(monitor_file "$scratch/execute.conf")" '^lxc-execute$' "lxc-execute executes no monitor"
+sed "\$ a lxc.hook.mount = /bin/true" "$scratch/execute.conf" >"$scratch/hook.conf"
+like "$(monitor_file "$scratch/hook.conf")" '^lxc-supervise$' "but where a hook runs inside"
+printf 'lxc.hook.pre-start = /bin/sh -c "env >%s"\nlxc.hook.version = 1\n' "$scratch/environment" >>"$scratch/hook.conf"
+grep -v hook.mount "$scratch/hook.conf" >"$scratch/host-hook.conf"
+for file in hook host-hook; do
+	run env MINE=secret lxc-execute -n "$n-x" -f "$scratch/$file.conf" -o "$scratch/$file.log" -l DEBUG -- /bin/sh -c 'exit 6'
+	is "$status" 6 "either ends as its command"
+	like "$(cat "$scratch/environment")" '^LXC_HOOK_TYPE=pre-start$' "runs the hooks of the host"
+	unlike "$(cat "$scratch/environment")" secret "in an environment that is not the caller's"
+	like "$(cat "$scratch/$file.log")" 'state STOPPING' "and writes the log"
+	sed -E '/^(LXC_CONFIG_FILE|_)=/d' "$scratch/environment" | sort >"$scratch/$file.environment"
+done
+ok "the same one" cmp "$scratch/hook.environment" "$scratch/host-hook.environment"
+# It ends when the container is STOPPED; the monitor is a moment later, and the next start waits for it.
+i=0
+while [ $i -lt 30 ] && [ "$(lxc-execute -n "$n-x" -f "$scratch/execute.conf" -- echo "$i" 2>&1)" = "$i" ]; do
+	i=$((i + 1))
+done
+is "$i" 30 "one follows the other at once"
+is "$(lxc-ls --active)" "" "each leaves nothing that runs"
 succeeds "destroy works" lxc-destroy -n "$n"
 is "$(lxc-ls)" "" "ls lists nothing"
 rm -rf "${lxcpath:?}/$n-x"

@@ -23,7 +23,7 @@ verdicts() {
 
 # shellcheck disable=SC2086 # the compiler may be several words
 succeeds "a client is built as C99" $CC -std=c99 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Werror -o /run/extra \
-	-I"$TIFFIN_INST/include" "$top_srcdir/tests/compat/extra.c" -L"$TIFFIN_INST/lib" -Wl,-rpath,"$TIFFIN_INST/lib" -llxc
+	-I"$TIFFIN_INST/include" "$top_srcdir/tests/compat/extra.c" -L"$TIFFIN_INST/lib" -Wl,-rpath,"$TIFFIN_INST/lib" -llxc -pthread
 succeeds "a busybox container is made" lxc-create -n "$n" -t busybox
 cat >>"$lxcpath/$n/config" <<'END'
 lxc.net.0.type = veth

@@ -51,6 +51,9 @@ extern void lxcext_clear_warnings(struct lxc_container *c);
 /* Starts the container in the foreground in place of the calling program: on success it does not
  * return, and the process is the container's monitor from then on. useinit and argv as in start(). */
 extern bool lxcext_start_exec(struct lxc_container *c, int useinit, char *const argv[]);
+/* The same for a command under the library's own init, useinit of start(). Where that is safe, which it is for root's
+ * with one thread and without hooks inside, the process becomes the monitor without executing another program. */
+extern bool lxcext_execute(struct lxc_container *c, char *const argv[]);
 
 /* Says that start() in the background follows at once: the program that is to watch the container is loaded while the
  * caller goes on. It ends unused with the handle, or where the start turns out to be another one. Not needed, and

@@ -174,7 +174,9 @@ cat >"$root/stopper" <<'SH'
 #!/bin/sh
 while :; do
 	for p in /proc/[0-9]*; do
-		case $(tr '\0' ' ' <$p/cmdline 2>/dev/null) in
+		name=
+		{ read -r name <$p/comm; } 2>/dev/null
+		case $name in
 		lxc-ls*) kill -STOP ${p#/proc/}; echo >/stopped ;;
 		esac
 	done

@@ -30,6 +30,15 @@ void cgroup_unified_only(struct cgroups *g);
  * controllers. On failure nothing that it made is left. What is made already is kept: after
  * cgroup_remove_payload only the payload is made anew. */
 int cgroup_create(struct cgroups *g, struct err **e);
+/* A hybrid host's v1 hierarchies are for the payload alone, and init need not be in them from its birth on: cgroup_create leaves
+ * them, where their names are free, to cgroup_create_rest, when the monitor has nothing else to do. */
+bool cgroup_may_be_later(const struct cgroups *g);
+void cgroup_leave_rest(struct cgroups *g, bool later);
+/* Makes them. *ret (new) is for init, which moves itself into them by cgroup_join_rest, or empty. */
+struct cgroup_entry;
+int cgroup_create_rest(struct cgroups *g, struct cgroup_entry *ret, struct err **e);
+/* In init, with that entry's v1, of which its g does not know more than that they were left. */
+int cgroup_join_rest(struct cgroups *g, const int *fds, size_t n, struct err **e);
 /* The v2 directory for CLONE_INTO_CGROUP of the monitor or of init (borrowed); -1 where there is none or
  * where this kernel would kill the child: then clone without, and enter afterwards. */
 int cgroup_birth_fd(struct cgroups *g, bool monitor);
@@ -122,5 +131,6 @@ int cgroup_attach_self(const struct cgroup_entry *x, bool born);
 int cgroup_save(const struct cgroups *g, struct buf *b);
 int cgroup_restore(const struct conf *c, const char *text, struct log *l, struct cgroups **ret, struct err **e);
 /* lxc.mount.auto's cgroup class, in init, after its cgroup namespace: mounts below the directory
- * behind rootfd as "sys/fs/cgroup" (it may have to be made). cgroup_namespace: init has its own. */
+ * behind rootfd as "sys/fs/cgroup" (it may have to be made), where it wants that. cgroup_namespace: init has its own. */
+bool cgroup_wants_mount(const struct cgroups *g, const struct conf *c, bool cgroup_namespace);
 int cgroup_mount(struct cgroups *g, const struct conf *c, int rootfd, bool cgroup_namespace, struct err **e);

@@ -271,6 +271,24 @@ static int make_hierarchy(struct cgroups *g, struct hierarchy *h, int suffix, st
 	return r;
 }
 
+/* Whether h is left to cgroup_create_rest: 1, 0, -errno. A name that is there already is looked into now. */
+static int put_off(const struct cgroups *g, struct hierarchy *h, int suffix)
+{
+	char *path;
+
+	if (!g->rest_later || h->v2 || h->dir[CG_LIMIT].path)
+		return 0;
+	path = leaf_path(h, g->leaf[CG_LIMIT], suffix);
+	if (!path)
+		return -ENOMEM;
+	free(h->later);
+	h->later = path;
+	if (faccessat(h->root_fd, path + 1, F_OK, 0) < 0 && errno == ENOENT)
+		return 1;
+	free(take_ptr(h->later));
+	return 0;
+}
+
 /* All hierarchies under one name, or none. -EEXIST: taken in one of them, named in *ret_taken. */
 static int make_all(struct cgroups *g, int suffix, bool keep_monitor, char **ret_taken, struct err **e)
 {
@@ -281,6 +299,13 @@ static int make_all(struct cgroups *g, int suffix, bool keep_monitor, char **ret
 
 		if (!h->usable)
 			continue;
+		r = put_off(g, h, suffix);
+		if (r < 0)
+			return err_no_memory(e);
+		if (r > 0) {
+			r = 0;
+			continue;
+		}
 		r = make_hierarchy(g, h, suffix, e);
 		if (r == -EEXIST && ret_taken) {
 			auto_free char *leaf = leaf_path(h, g->leaf[CG_LIMIT], suffix);
@@ -332,11 +357,63 @@ int cgroup_create(struct cgroups *g, struct err **e)
 	for (int suffix = 0; r == -EEXIST && suffix <= (g->fixed_names ? 0 : CG_SUFFIX_MAX); suffix++) {
 		free(take_ptr(taken));
 		r = make_all(g, suffix, keep_monitor, &taken, e);
+		g->suffix = suffix;
 	}
 	if (r == -EEXIST)
 		return err_cgroup_name_taken(e, taken ? taken : g->leaf[CG_LIMIT]);
 	g->birth_known = keep_monitor;
 	return r;
+}
+
+bool cgroup_may_be_later(const struct cgroups *g)
+{
+	const struct hierarchy *v2 = layout_v2((struct hierarchies *)&g->h);
+
+	/* The monitor lives in all of v1 where it cannot be in v2, or was told to. */
+	return v2 && v2->usable && !g->monitor_everywhere && !g->fixed_names && !g->leaf[CG_INNER] &&
+	       g->h.n <= CGROUP_ENTRY_MAX;
+}
+
+void cgroup_leave_rest(struct cgroups *g, bool later)
+{
+	g->rest_later = later;
+}
+
+/* Nobody of ours has the name, since the one in v2 is locked: but another program's start may have got it meanwhile. */
+static int make_rest(struct cgroups *g, struct hierarchy *h, struct err **e)
+{
+	int r = -EEXIST;
+
+	for (int suffix = g->suffix; r == -EEXIST && suffix <= CG_SUFFIX_MAX; suffix++)
+		r = make_hierarchy(g, h, suffix, e);
+	if (r == -EEXIST) {
+		auto_free char *full = layout_path(h, h->later + 1);
+
+		return err_cgroup_name_taken(e, full ? full : h->later);
+	}
+	return r;
+}
+
+int cgroup_create_rest(struct cgroups *g, struct cgroup_entry *ret, struct err **e)
+{
+	*ret = (struct cgroup_entry){ .v2 = -EBADF };
+	for (size_t i = 0; i < g->h.n; i++) {
+		struct hierarchy *h = &g->h.v[i];
+		int r;
+
+		if (!h->later)
+			continue;
+		r = make_rest(g, h, e);
+		if (r < 0)
+			return r;
+		ret->v1[ret->n] = openat(h->dir[CG_LIMIT].fd, "tasks", O_WRONLY | O_CLOEXEC);
+		if (ret->v1[ret->n] < 0)
+			return err_set(e, errno, NULL, "cannot open cgroup %s to enter it", h->dir[CG_LIMIT].path);
+		ret->n++;
+		h->joins = true;
+		free(take_ptr(h->later));
+	}
+	return 0;
 }
 
 void cgroup_birth_known(struct cgroups *g, bool works)

@@ -150,6 +150,23 @@ int cgroup_birth_join(struct cgroups *g, struct err **e)
 	return 0;
 }
 
+int cgroup_join_rest(struct cgroups *g, const int *fds, size_t n, struct err **e)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < g->h.n; i++) {
+		struct hierarchy *h = &g->h.v[i];
+		int r;
+
+		if (!h->later)
+			continue;
+		r = at < n ? io_write_all(fds[at++], "0", 1) : -EBADF;
+		if (r < 0)
+			return err_set(e, -r, NULL, "cannot move process %d into cgroup %s of %s", getpid(), h->later, h->label);
+	}
+	return 0;
+}
+
 /* A v2 cgroup that passes controllers on takes no processes, and one with processes passes none on: a guest
  * that is about to do so is not hindered by what is attached, which has a leaf of its own. New fd. */
 static int attach_leaf(const struct hierarchy *h)

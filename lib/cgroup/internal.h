@@ -57,6 +57,7 @@ struct hierarchy {
 	bool usable;
 	int why;		/* errno that says why it is not usable */
 	struct cg_dir dir[CG_ROLES];
+	char *later;		/* the payload's path where cgroup_create_rest is to make it; else NULL */
 	int join_fd;		/* between cgroup_birth_begin and _end: by which init moves itself */
 	bool joins;		/* it does */
 	struct strv parents;	/* directories above the leaves that carry our mark, outermost first */
@@ -93,6 +94,8 @@ struct cgroups {
 	struct device_policy policy;	/* what is in force */
 	ssize_t devices_h;		/* v1 devices hierarchy, or the v2 one (BPF), or -1 */
 	int prog_fd;			/* the attached BPF program */
+	bool rest_later;		/* cgroup_create leaves v1 to cgroup_create_rest */
+	int suffix;			/* that all names got */
 	bool unified_only;		/* the guest is shown v2 alone */
 	bool birth;			/* CLONE_INTO_CGROUP works from where the monitor started */
 	bool birth_known;

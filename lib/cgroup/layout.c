@@ -51,6 +51,7 @@ static void hierarchy_done(struct hierarchy *h)
 	free(h->root);
 	free(h->base);
 	free(h->home);
+	free(h->later);
 	fd_close(h->root_fd);
 	fd_close(h->join_fd);
 	for (int i = 0; i < CG_ROLES; i++) {

@@ -207,20 +207,29 @@ static int mount_tree(struct cgroups *g, int target, const struct wish *w, bool 
 	return r;
 }
 
+static bool is_pure_v2(const struct cgroups *g)
+{
+	for (size_t i = 0; i < g->h.n; i++)
+		if (!g->h.v[i].v2)
+			return false;
+	return true;
+}
+
+bool cgroup_wants_mount(const struct cgroups *g, const struct conf *c, bool cgroup_namespace)
+{
+	return c->auto_cgroup != CGAUTO_NONE && g->h.n && !(cgroup_namespace && !read_wish(c, is_pure_v2(g)).force);
+}
+
 int cgroup_mount(struct cgroups *g, const struct conf *c, int rootfd, bool cgroup_namespace, struct err **e)
 {
 	auto_close int target = -EBADF;
-	bool pure_v2 = true;
+	bool pure_v2 = is_pure_v2(g);
 	struct wish w;
 	int r;
 
-	if (c->auto_cgroup == CGAUTO_NONE || !g->h.n)
+	if (!cgroup_wants_mount(g, c, cgroup_namespace))
 		return 0;
-	for (size_t i = 0; i < g->h.n; i++)
-		pure_v2 = pure_v2 && g->h.v[i].v2;
 	w = read_wish(c, pure_v2);
-	if (cgroup_namespace && !w.force)
-		return 0;
 	w.v2_only |= cgroup_namespace && g->unified_only && layout_v2(&g->h);
 	if (!cgroup_namespace && (pure_v2 || w.v2_only))
 		return err_at(e, err_cgroup_mount_unsupported(e), c->auto_at);

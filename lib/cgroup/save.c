@@ -5,7 +5,7 @@
  * has the inode number (the kernel's cgroup id) that it had.
  *
  * Words, separated by blanks: ROLE:HIERARCHY:INODE:PATH with role m, l, i; p:HIERARCHY:PATH for
- * directories above them; h:HIERARCHY:PATH for where the starter came from; d:allow or d:deny and
+ * directories above them; a limit directory that is about to be made has inode number 0; h:HIERARCHY:PATH for where the starter came from; d:allow or d:deny and
  * x:TYPE:MAJOR:MINOR:ACCESS for the device policy. Paths are percent-encoded. */
 #include <errno.h>
 #include <fcntl.h>
@@ -76,6 +76,10 @@ static void save_hierarchy(const struct hierarchy *h, struct buf *b)
 		buf_addf(b, ":%llu:", (unsigned long long)h->dir[i].ino);
 		add_encoded(b, h->dir[i].path);
 	}
+	if (h->later) {
+		buf_addf(b, " l:%s:0:", h->label);
+		add_encoded(b, h->later);
+	}
 	for (size_t i = 0; i < h->parents.n; i++) {
 		buf_addf(b, " p:%s:", h->label);
 		add_encoded(b, h->parents.v[i]);
@@ -106,6 +110,12 @@ static bool path_is_fine(const char *path)
 	return *path && !path_has_dotdot(path) && !str_has_control(path, false) && !strstr(path, "//");
 }
 
+/* It was to be made when its monitor was killed: then nobody has come to hold it, or to be in it. */
+static bool is_left(int fd)
+{
+	return flock(fd, LOCK_EX | LOCK_NB) == 0 && !procs_is_alive(fd);
+}
+
 /* The directory, if it is still the one. */
 static int restore_dir(struct hierarchy *h, enum cg_role role, const char *path, uint64_t ino)
 {
@@ -119,6 +129,8 @@ static int restore_dir(struct hierarchy *h, enum cg_role role, const char *path,
 		return fd == -ENOENT ? 0 : fd;
 	if (fstat(fd, &st) < 0)
 		return -errno;
+	if (ino == 0 && is_left(fd))
+		ino = st.st_ino;
 	if (st.st_ino != ino || h->dir[role].path)
 		return 0;
 	/* Shared with whoever has it now; who removes leftovers wants it alone. */

@@ -242,6 +242,41 @@ static int plan_seccomp(struct run *r, struct err **e)
 	return seccomp_compile(r->conf, dir, &r->log, &r->seccomp, e);
 }
 
+static bool has_scripts(const struct conf *c)
+{
+	for (size_t i = 0; i < c->nets.n; i++)
+		if (c->nets.v[i].script_up.v)
+			return true;
+	return false;
+}
+
+static bool has_cgroup_entries(const struct run *r)
+{
+	for (size_t i = 0; i < r->mounts.n; i++)
+		if (str_after(r->mounts.v[i].type, "cgroup"))
+			return true;
+	return false;
+}
+
+static bool has_hooks_inside(const struct conf *c)
+{
+	return c->hooks[HOOK_PRE_MOUNT].n || c->hooks[HOOK_MOUNT].n || c->hooks[HOOK_AUTODEV].n;
+}
+
+/* Only where nobody sees it: nothing of the user's or of the guest's runs, and no cgroups are mounted, before init is where it
+ * belongs. A mapped init may no longer move itself by what the monitor opened. */
+static bool may_cgroups_be_late(const struct run *r)
+{
+	const struct conf *c = r->conf;
+
+	for (int i = 0; i < NS_COUNT; i++)
+		if (c->ns_share[i].v)
+			return false;
+	return cgroup_may_be_later(r->cgroups) && (r->late_flags & CLONE_NEWCGROUP) && (r->all_flags & CLONE_NEWNS) &&
+	       !run_is_mapped(r) && !cgroup_wants_mount(r->cgroups, c, true) && !has_cgroup_entries(r) && !has_hooks_inside(c) &&
+	       !has_scripts(c);
+}
+
 int plan_make(struct run *r, struct err **e)
 {
 	const struct conf *c = r->conf;
@@ -262,6 +297,8 @@ int plan_make(struct run *r, struct err **e)
 		return rc;
 	if ((rc = lsm_plan(c, &r->log, &r->lsm, e)) < 0 || (rc = plan_seccomp(r, e)) < 0)
 		return rc;
+	r->cgroups_late = !r->restores && may_cgroups_be_late(r);
+	cgroup_leave_rest(r->cgroups, r->cgroups_late);
 	/* Without a pre-mount hook nothing can change what is mounted; and the map of an idmapped root can
 	 * only be made out here. */
 	r->early_mounts = !c->hooks[HOOK_PRE_MOUNT].n || storage_wants_userns(r->storage) ||

@@ -61,6 +61,7 @@ struct run {
 	struct log log;
 
 	/* how it was asked for */
+	bool restores;			/* from a checkpoint, in the place of the start */
 	bool starts;			/* not only to be explained: what is known to be wanted is begun */
 	bool foreground, application, close_fds, quiet;
 	struct rlimit files;		/* of the starter, and init's where lxc.prlimit.nofile does not say */
@@ -71,6 +72,7 @@ struct run {
 	/* plan: immutable once plan_make returned */
 	uint64_t clone_flags;		/* what clone3 makes */
 	uint64_t late_flags;		/* what init unshares itself: cgroup, time */
+	bool cgroups_late;		/* those of v1, beside init's first rows */
 	bool net_late;			/* the network namespace is made once ids are mapped */
 	uint64_t all_flags;		/* all namespaces of its own, for GET_CLONE_FLAGS */
 	struct idmap idmap;

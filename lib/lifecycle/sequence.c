@@ -88,10 +88,11 @@ static int hear(struct sequence *s, struct run *r, char *ret_what, struct err **
 
 	if (s->wait && s->wait(r, s->fd, -1, 0) < 0)
 		return err_start_cancelled(e);
+	/* A word of ours that the other has not read when it ends is an error here, once, before what it has said itself. */
 	do {
 		n = recvmsg(s->fd, &msg, MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0 && errno != ECONNRESET)
+	} while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+	if (n < 0)
 		return err_set(e, errno, NULL, "cannot read from the container's first process");
 	if (n <= 0) {
 		*ret_what = 0;
@@ -170,6 +171,26 @@ static int run_step(struct sequence *s, size_t i, struct run *r, struct err **e)
 	return rc;
 }
 
+/* The rows up to the monitor's next turn that need not wait for it. */
+static int run_meanwhile(struct sequence *s, size_t until, struct run *r, struct err **e)
+{
+	for (size_t i = s->done; i < until; i++) {
+		const struct step *t = &s->steps[i];
+		int rc;
+
+		if (!is_needed(t, r) || t->side == SIDE_INIT)
+			continue;
+		if (t->side == SIDE_MONITOR)
+			return 0;
+		rc = run_step(s, i, r, e);
+		if (rc < 0)
+			return err_wrap(e, rc, "%s", t->text);
+		/* To nobody, perhaps: what became of init is heard at the next turn. */
+		(void)say(s, MSG_GO);
+	}
+	return 0;
+}
+
 int seq_run_monitor(struct sequence *s, size_t until, struct run *r, struct err **e)
 {
 	enum side turn = s->done && s->steps[s->done - 1].side == SIDE_INIT ? SIDE_INIT : SIDE_MONITOR;
@@ -186,9 +207,15 @@ int seq_run_monitor(struct sequence *s, size_t until, struct run *r, struct err 
 				rc = say(s, MSG_GO);
 			if (rc < 0)
 				return init_died(s, e);
+			if (turn == SIDE_MONITOR)
+				rc = run_meanwhile(s, until, r, e);
+			if (rc < 0)
+				return rc;
 			turn = SIDE_INIT;
 			continue;
 		}
+		if (t->side == SIDE_MEANWHILE && turn == SIDE_INIT)
+			continue;
 		if (turn == SIDE_INIT && (rc = wait_turn(s, r, e)) < 0)
 			return rc;
 		turn = SIDE_MONITOR;
@@ -209,7 +236,13 @@ int seq_run_init(struct sequence *s, size_t from, struct run *r, struct err **e)
 
 		if (!is_needed(t, r))
 			continue;
-		if (t->side == SIDE_MONITOR) {
+		if (t->side == SIDE_MEANWHILE && turn == SIDE_INIT) {
+			rc = wait_turn(s, r, e);
+			if (rc < 0)
+				return rc;
+			continue;
+		}
+		if (t->side != SIDE_INIT) {
 			if (turn == SIDE_INIT && (rc = say(s, MSG_GO)) < 0)
 				return rc;
 			turn = SIDE_MONITOR;
@@ -260,7 +293,7 @@ void seq_timing(const struct sequence *s, struct buf *out)
 	for (size_t i = 0; s->times && i < s->n; i++)
 		if (s->times[i].begin_ns)
 			buf_addf(out, "%" PRIu64 " %" PRIu64 " %s %s\n", s->times[i].begin_ns, s->times[i].end_ns,
-				 s->steps[i].side == SIDE_MONITOR ? "monitor" : "init", s->steps[i].text);
+				 s->steps[i].side == SIDE_INIT ? "init" : "monitor", s->steps[i].text);
 }
 
 void seq_explain(const struct step *steps, size_t n, const struct run *r, struct buf *out)
@@ -269,6 +302,6 @@ void seq_explain(const struct step *steps, size_t n, const struct run *r, struct
 
 	for (size_t i = 0; i < n; i++)
 		if (is_needed(&steps[i], r))
-			buf_addf(out, "%3u  %-8s %s\n", ++row, steps[i].side == SIDE_MONITOR ? "monitor" : "init",
+			buf_addf(out, "%3u  %-8s %s\n", ++row, steps[i].side == SIDE_INIT ? "init" : "monitor",
 				 steps[i].text);
 }

@@ -12,7 +12,9 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-enum side { SIDE_MONITOR, SIDE_INIT };
+/* SIDE_MEANWHILE: the monitor's, which it runs while init is in the rows before, from init's turn on. It knows only what was there
+ * then, cannot be undone by itself, and what it leaves is there for init's rows that follow. */
+enum side { SIDE_MONITOR, SIDE_INIT, SIDE_MEANWHILE };
 
 struct run;
 
@@ -21,7 +23,7 @@ struct step {
 	const char *text;			/* gerund: shown by --explain and in errors */
 	bool (*needed)(const struct run *r);	/* NULL: always. The same answer on both sides. */
 	int (*run)(struct run *r, struct err **e);
-	void (*undo)(struct run *r);		/* monitor only */
+	void (*undo)(struct run *r);		/* SIDE_MONITOR only */
 };
 
 #define SEQ_FDS_MAX 64

@@ -34,9 +34,22 @@ static bool has_late_net(const struct run *r)
 {
 	return r->net_late;
 }
+static bool has_late_cgroups(const struct run *r)
+{
+	return r->cgroups_late;
+}
+static bool has_early_cgroups(const struct run *r)
+{
+	return !r->cgroups_late;
+}
+/* A cgroup namespace's root is where its maker is. */
 static bool has_late_namespaces(const struct run *r)
 {
-	return r->late_flags;
+	return r->late_flags && !r->cgroups_late;
+}
+static bool has_later_namespaces(const struct run *r)
+{
+	return r->late_flags && r->cgroups_late;
 }
 static bool has_hostname(const struct run *r)
 {
@@ -104,7 +117,7 @@ static const struct step steps[] = {
 	{ SIDE_INIT, "making the network namespace", has_late_net, init_unshare_net, NULL },
 	{ SIDE_MONITOR, "keeping the network namespace", has_late_net, host_keep_net, NULL },
 	/* Before init takes its cgroup namespace: its root is where init is then. */
-	{ SIDE_MONITOR, "setting cgroup limits", NULL, host_limit, NULL },
+	{ SIDE_MONITOR, "setting cgroup limits", has_early_cgroups, host_limit, NULL },
 	{ SIDE_MONITOR, "creating network devices", has_network, host_make_network, host_remove_network },
 	{ SIDE_MONITOR, "setting limits of the first process", NULL, host_tune_init, NULL },
 
@@ -127,6 +140,9 @@ static const struct step steps[] = {
 	{ SIDE_INIT, "filling /dev", has_autodev, init_fill_dev, NULL },
 	{ SIDE_INIT, "making terminals", NULL, init_terminals, NULL },
 	{ SIDE_INIT, "looking for the init program", NULL, init_check_program, NULL },
+	{ SIDE_MEANWHILE, "making and limiting cgroups of v1", has_late_cgroups, host_make_late_cgroups, NULL },
+	{ SIDE_INIT, "entering cgroups of v1", has_late_cgroups, init_join_cgroups, NULL },
+	{ SIDE_INIT, "making cgroup and time namespaces", has_later_namespaces, init_unshare, NULL },
 	{ SIDE_INIT, "switching root", has_own_mounts, init_switch_root, NULL },
 	{ SIDE_INIT, "setting sysctls", NULL, init_sysctls, NULL },
 	{ SIDE_INIT, "dropping capabilities", has_caps, init_drop_caps, NULL },

@@ -430,6 +430,21 @@ int host_limit(struct run *r, struct err **e)
 	return rc < 0 ? rc : cgroup_delegate(r->cgroups, r->conf, e);
 }
 
+int host_make_late_cgroups(struct run *r, struct err **e)
+{
+	struct seq_cargo *out = &r->seq.out;
+	struct cgroup_entry entry;
+	int rc = cgroup_create_rest(r->cgroups, &entry, e);
+
+	_Static_assert(CGROUP_ENTRY_MAX <= SEQ_FDS_MAX, "an entry is no cargo");
+	out->n = entry.n;
+	memcpy(out->fds, entry.v1, sizeof(*entry.v1) * entry.n);
+	/* Before anybody is in them. */
+	if (rc == 0)
+		rc = monitor_save(r, e);
+	return rc < 0 ? rc : host_limit(r, e);
+}
+
 int host_make_network(struct run *r, struct err **e)
 {
 	auto_strv struct strv env = { 0 };

@@ -89,6 +89,16 @@ int init_unshare_net(struct run *r, struct err **e)
 	return unshare(CLONE_NEWNET) < 0 ? err_set(e, errno, NULL, "cannot make a network namespace") : 0;
 }
 
+int init_join_cgroups(struct run *r, struct err **e)
+{
+	struct seq_cargo *in = &r->seq.in;
+	int rc = cgroup_join_rest(r->cgroups, in->fds, in->n, e);
+
+	while (in->n)
+		fd_close(in->fds[--in->n]);
+	return rc;
+}
+
 int init_unshare(struct run *r, struct err **e)
 {
 	int rc;

@@ -155,6 +155,7 @@ int supervise_new_run(struct supervisor *s, struct err **e)
 		conf_free(conf);
 		return err_no_memory(e);
 	}
+	run->restores = s->head.mode == LAUNCH_RESTORE;
 	run->starts = s->head.mode == LAUNCH_START;
 	run->foreground = s->head.foreground;
 	run->application = s->head.application;

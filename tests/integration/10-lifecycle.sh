@@ -269,6 +269,20 @@ if [ "$monitor" != "$foreground" ]; then
 	ok "execute runs" await_ready
 	monitor=$(monitor_pid)
 fi
+# What is in the way of nobody is made while init is at work; not where a hook, or a mount, would see that.
+if [ -d /sys/fs/cgroup/unified ] && [ -d /sys/fs/cgroup/pids ]; then
+	late='monitor +making and limiting cgroups of v1'
+	like "$(lxc-start -n "$n" --explain)" "$late" "cgroups of v1 are made beside init's set-up"
+	for key in hook.mount=/bin/true hook.pre-mount=/bin/true hook.autodev=/bin/true mount.auto=cgroup:ro:force \
+		"mount.entry=none mnt cgroup2 defaults 0 0" "idmap=u 0 100000 1" cgroup.dir.container.inner=x; do
+		set -- -s "lxc.$key"
+		[ "$key" = "${key#idmap}" ] || set -- "$@" -s "lxc.idmap=g 0 100000 1"
+		[ "$key" = "${key#cgroup.dir}" ] || set -- "$@" -s lxc.cgroup.dir.monitor="m-$tag" -s lxc.cgroup.dir.container="p-$tag"
+		run lxc-start -n "$n" "$@" --explain
+		like "$out" 'monitor +setting cgroup limits' "not with lxc.${key%%=*}"
+		unlike "$out" "$late" "but before init is"
+	done
+fi
 kill -KILL "$monitor"
 status=0
 wait "$foreground" 2>/dev/null || status=$?

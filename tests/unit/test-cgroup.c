@@ -1084,6 +1084,137 @@ static void init_is_born_in_its_cgroups(void **state)
 	with_layout(AS_IT_IS, birth);
 }
 
+/* A plan whose v1 hierarchies wait, and are not there yet. */
+static struct cgroups *plan_later(struct conf *c)
+{
+	struct cgroups *g = plan(c);
+	struct err *e = NULL;
+	size_t later = 0;
+
+	if (!cgroup_may_be_later(g))
+		unit_skip("needs a hybrid layout");
+	cgroup_leave_rest(g, true);
+	CHECK_OK(cgroup_create(g, &e), e);
+	for (size_t i = 0; i < g->h.n; i++) {
+		CHECK(!g->h.v[i].usable || (g->h.v[i].later != NULL) == !g->h.v[i].v2);
+		CHECK((dirs_payload(&g->h.v[i])->fd >= 0) == g->h.v[i].v2);
+		later += g->h.v[i].later != NULL;
+	}
+	CHECK(later > 0);
+	return g;
+}
+
+/* What init does: born without them, it gets them from the monitor. Their descriptors are both processes'. */
+static void late(struct conf *c)
+{
+	struct cgroups *g = plan_later(c);
+	struct cgroup_entry entry;
+	struct err *e = NULL;
+	int go[2], done[2];
+	pid_t pid;
+	char byte;
+
+	CHECK_OK(pipe2(go, O_CLOEXEC), NULL);
+	CHECK_OK(pipe2(done, O_CLOEXEC), NULL);
+	pid = proc_clone(CLONE_FILES, cgroup_payload_fd(g), NULL, &e);
+	if (pid == 0) {
+		CHECK(read(go[0], &entry, sizeof(entry)) == sizeof(entry));
+		CHECK(cgroup_join_rest(g, entry.v1, 0, &e) == -EBADF);
+		CHECK(strstr(err_line(e), "lxc.payload."));
+		err_free(take_ptr(e));
+		CHECK_OK(cgroup_join_rest(g, entry.v1, entry.n, &e), e);
+		CHECK(write(done[1], "", 1) == 1);
+		linger();
+	}
+	CHECK_OK(pid, e);
+	CHECK_OK(cgroup_create_rest(g, &entry, &e), e);
+	CHECK(write(go[1], &entry, sizeof(entry)) == sizeof(entry));
+	CHECK(read(done[0], &byte, 1) == 1);
+	cgroup_entry_done(&entry);
+	check_member(g, pid);
+	CHECK_OK(cgroup_enter_payload(g, pid, true, &e), e);
+	CHECK_OK(cgroup_kill(g, &e), e);
+	reap(pid);
+	/* Another life, as after a reboot. */
+	CHECK_OK(cgroup_remove_payload(g, &e), e);
+	CHECK_OK(cgroup_create(g, &e), e);
+	CHECK_OK(cgroup_create_rest(g, &entry, &e), e);
+	CHECK(entry.n > 0);
+	cgroup_entry_done(&entry);
+	CHECK_OK(cgroup_remove(g, &e), e);
+	CHECK(nothing_left(g));
+}
+
+static void init_enters_v1_when_it_is_there(void **state)
+{
+	with_layout(AS_IT_IS, late);
+}
+
+/* A monitor that is killed between the two: what it has named is found; not what another has made, or is in. */
+static void late_crash(struct conf *c)
+{
+	auto_buf struct buf b = BUF_INIT(65536);
+	struct cgroups *g = plan_later(c), *again = NULL;
+	struct cgroup_entry entry;
+	struct err *e = NULL;
+
+	CHECK_OK(cgroup_save(g, &b), NULL);
+	CHECK_OK(cgroup_create_rest(g, &entry, &e), e);
+	cgroup_entry_done(&entry);
+	/* Its lock is g's: as of another container. */
+	CHECK_OK(cgroup_restore(c, buf_str(&b), &test_log, &again, &e), e);
+	CHECK(cgroup_path(again, NULL, true) && !cgroup_path(again, "memory", true));
+	cgroup_free(again);
+	cgroup_free(g);
+	CHECK_OK(cgroup_restore(c, buf_str(&b), &test_log, &again, &e), e);
+	CHECK(cgroup_path(again, "memory", true) != NULL);
+	CHECK_OK(cgroup_remove(again, &e), e);
+	CHECK(nothing_left(again));
+}
+
+static void what_was_to_be_made_is_found(void **state)
+{
+	with_layout(AS_IT_IS, late_crash);
+}
+
+/* Another program takes a name when all seemed free. */
+static void late_race(struct conf *c)
+{
+	struct cgroups *g = plan_later(c);
+	struct hierarchy *h = layout_find(&g->h, "pids");
+	struct cgroup_entry entry;
+	struct err *e = NULL;
+	char name[64];
+	int other;
+	pid_t pid;
+
+	if (!h || h->v2)
+		unit_skip("needs pids on v1");
+	(void)snprintf(name, sizeof(name), "lxc.payload.%s", c->name);
+	CHECK_OK(mkdirat(h->root_fd, name, 0755), NULL);
+	pid = fork();
+	if (pid == 0)
+		linger();
+	other = openat(h->root_fd, name, CG_LEAF_FLAGS);
+	CHECK(other >= 0 && dprintf(openat(other, "cgroup.procs", O_WRONLY | O_CLOEXEC), "%d", pid) > 0);
+	CHECK_OK(cgroup_create_rest(g, &entry, &e), e);
+	cgroup_entry_done(&entry);
+	CHECK(strncmp(cgroup_path(g, "pids", true) + 1, name, strlen(name)) == 0);
+	CHECK(STREQ(cgroup_path(g, "pids", true) + 1 + strlen(name), "-1"));
+	CHECK(STREQ(cgroup_path(g, "memory", true) + 1, name));
+	CHECK_OK(cgroup_remove(g, &e), e);
+	CHECK(faccessat(h->root_fd, name, F_OK, 0) == 0);
+	CHECK_OK(kill(pid, SIGKILL), NULL);
+	reap(pid);
+	CHECK_OK(unlinkat(h->root_fd, name, AT_REMOVEDIR), NULL);
+	CHECK(nothing_left(g));
+}
+
+static void a_name_that_is_taken_meanwhile_is_left_alone(void **state)
+{
+	with_layout(AS_IT_IS, late_race);
+}
+
 static void visit(struct conf *c)
 {
 	struct cgroup_entry x = { .v2 = -EBADF };
@@ -1269,6 +1400,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(without_a_namespace_its_own_directories_are_bound),
 	cmocka_unit_test(on_v2_there_is_one_mount),
 	cmocka_unit_test(init_is_born_in_its_cgroups),
+	cmocka_unit_test(init_enters_v1_when_it_is_there),
+	cmocka_unit_test(what_was_to_be_made_is_found),
+	cmocka_unit_test(a_name_that_is_taken_meanwhile_is_left_alone),
 	cmocka_unit_test(a_process_attaches_by_itself_or_is_moved),
 	cmocka_unit_test(who_attaches_finds_a_leaf),
 	cmocka_unit_test(saved_text_is_not_believed_blindly),

@@ -82,6 +82,44 @@ static const struct step dying[] = {
 	{ SIDE_INIT, "executing", NULL, run_exec, NULL },
 };
 
+/* Init is in the row before until the monitor has done its own. */
+static int run_until_p(struct run *r, struct err **e)
+{
+	for (int i = 0; i < 5000 && !strchr(r->log, 'p'); i++)
+		(void)usleep(1000);
+	return run_b(r, e);
+}
+
+static int run_fd_or_fail(struct run *r, struct err **e)
+{
+	return r->fail_at == 'p' ? err_set(e, EBUSY, "row-failed", "row p") : run_fd(r, e);
+}
+
+static const struct step beside[] = {
+	{ SIDE_MONITOR, "doing a", NULL, run_a, undo_a },
+	{ SIDE_INIT, "doing b", NULL, run_until_p, NULL },
+	{ SIDE_MEANWHILE, "making an fd meanwhile", NULL, run_fd_or_fail, NULL },
+	{ SIDE_INIT, "taking it", NULL, run_take, NULL },
+	{ SIDE_MONITOR, "doing c", NULL, run_c, undo_c },
+	{ SIDE_INIT, "executing", NULL, run_exec, NULL },
+};
+
+/* What has no row of init's before it is like any other of the monitor's. */
+static const struct step beside_nothing[] = {
+	{ SIDE_MONITOR, "doing a", NULL, run_a, undo_a },
+	{ SIDE_MEANWHILE, "making an fd meanwhile", NULL, run_fd, NULL },
+	{ SIDE_INIT, "taking it", NULL, run_take, NULL },
+	{ SIDE_INIT, "executing", NULL, run_exec, NULL },
+};
+
+/* The monitor speaks to one that is dead, or says that it failed. */
+static const struct step beside_the_dead[] = {
+	{ SIDE_MONITOR, "doing a", NULL, run_a, undo_a },
+	{ SIDE_INIT, "doing the deadly thing", NULL, run_die, NULL },
+	{ SIDE_MEANWHILE, "making an fd meanwhile", NULL, run_fd, NULL },
+	{ SIDE_INIT, "executing", NULL, run_exec, NULL },
+};
+
 static bool never(const struct run *r)
 {
 	return false;
@@ -99,10 +137,12 @@ static const struct step sparse[] = {
 #define BEFORE_ROWS 1	/* as fail_at: init does not get to its rows */
 
 static int words;	/* that the monitor has waited for */
+static unsigned pause_us;	/* before it looks for each */
 
 static int count(struct run *r, int fd, int other, unsigned limit_ms)
 {
 	words++;
+	(void)usleep(pause_us);
 	return 0;
 }
 
@@ -202,6 +242,36 @@ static void death_of_init_names_its_row(void **state)
 	assert_string_equal(log, "aA");
 }
 
+static void the_monitor_works_meanwhile(void **state)
+{
+	char log[64];
+
+	assert_int_equal(play(beside, ARRAY_SIZE(beside), 0, log, NULL), 0);
+	assert_string_equal(log, "apbtcx");
+	/* After t; that it executes; and that it has. */
+	assert_int_equal(words, 3);
+	assert_int_equal(play(beside_nothing, ARRAY_SIZE(beside_nothing), 0, log, NULL), 0);
+	assert_string_equal(log, "aptx");
+}
+
+static void failure_meanwhile_is_heard_on_either_side(void **state)
+{
+	auto_err struct err *e = NULL, *theirs = NULL, *death = NULL;
+	char log[64];
+
+	assert_int_equal(play(beside, ARRAY_SIZE(beside), 'p', log, &e), -EBUSY);
+	assert_err_has(e, "making an fd meanwhile");
+	/* It has ended by then, without having read that it was its turn. */
+	pause_us = 20000;
+	assert_int_equal(play(beside, ARRAY_SIZE(beside), 'b', log, &theirs), -EBUSY);
+	pause_us = 0;
+	assert_err_id(theirs, "row-failed");
+	assert_err_has(theirs, "doing b");
+	assert_true(play(beside_the_dead, ARRAY_SIZE(beside_the_dead), 0, log, &death) < 0);
+	assert_err_id(death, "init-died");
+	assert_err_has(death, "doing the deadly thing");
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(rows_run_in_order_on_both_sides),
 	cmocka_unit_test(rows_without_need_hand_nothing_over),
@@ -209,5 +279,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(failure_of_the_monitor_undoes_its_own_row_too),
 	cmocka_unit_test(what_init_refuses_for_arrives_whenever_its_turn_is),
 	cmocka_unit_test(death_of_init_names_its_row),
+	cmocka_unit_test(the_monitor_works_meanwhile),
+	cmocka_unit_test(failure_meanwhile_is_heard_on_either_side),
 };
 UNIT_MAIN(tests)

@@ -3,6 +3,7 @@
 /* lxc-start - starts a container. In the foreground the program becomes the monitor, or stands for it. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <lxc/lxcext.h>
 
@@ -159,7 +160,8 @@ static int run(struct tool *t, struct start *s, struct lxc_container *c)
 		(void)lxcext_start_exec(c, 0, argv);
 		return tool_failed(t, c, "cannot start %s", t->name);
 	}
-	if (!c->start(c, 0, argv))
+	/* What has to be said in another form, or not at all, is said here. */
+	if (t->quiet || t->json_errors ? !c->start(c, 0, argv) : !lxcext_start_end(c, 0, argv))
 		return tool_failed(t, c, "cannot start %s", t->name);
 	return EXIT_SUCCESS;
 }
@@ -178,7 +180,8 @@ int main(int argc, char *argv[])
 	int r;
 
 	if (tool_begin(&t, &def, &s, argc, argv, &r)) {
-		t.starts = !s.foreground && !s.explain;
+		/* Root's makes the monitor itself. */
+		t.starts = !s.foreground && !s.explain && (geteuid() != 0 || s.timing || t.quiet || t.json_errors);
 		c = tool_open(&t);
 		r = c ? run(&t, &s, c) : EXIT_FAILURE;
 		tool_close(&t, c);

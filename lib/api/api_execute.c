@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copyright (C) The Tiffin authors */
-/* api_execute - a command under our init, in the foreground. A file of its own: who links statically and does not call
- * it is not to have a monitor in his program. */
+/* api_execute - starts that are the last thing a program does, so that it can be, or make, the monitor itself. A file of its
+ * own: who links statically and does not call them is not to have a monitor in his program. */
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <lxc/lxcext.h>
 
-#include "api/vtable.h"
 #include "base/compiler.h"
+#include "protect.h"
+#include "vtable.h"
 
 /* What is only one process's own, signals and open files, a thread might be using. */
 static bool is_alone(void)
@@ -20,4 +22,12 @@ static bool is_alone(void)
 attr_public bool lxcext_execute(struct lxc_container *c, char *const argv[])
 {
 	return api_start_exec(c, 1, argv, is_alone() ? supervise_here : NULL);
+}
+
+attr_public bool lxcext_start_end(struct lxc_container *c, int useinit, char *const argv[])
+{
+	/* An ordinary user's security module may know the other program alone. */
+	bool here = c && geteuid() == 0 && protect_is_done() && is_alone();
+
+	return api_start_end(c, useinit, argv, here ? supervise_here : NULL);
 }

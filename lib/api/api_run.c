@@ -292,6 +292,28 @@ bool api_start_exec(struct lxc_container *c, int useinit, char *const argv[], su
 	return call_end(&k, r, "cannot start %s", k.name) == 0;
 }
 
+bool api_start_end(struct lxc_container *c, int useinit, char *const argv[], supervise_fn *monitor)
+{
+	auto_start struct start s = { .use = -EBADF };
+	struct call k;
+	int r;
+
+	if (!call_begin(&k, c))
+		return false;
+	set_error_num(&k, 1);
+	r = start_prepare(&k, useinit, argv, &s);
+	if (r == 0) {
+		s.l.foreground = false;
+		/* Who does not come back does not say what is to be said. */
+		s.l.monitor = k.warnings.n ? NULL : monitor;
+		s.l.held = &s.use;
+		r = launch_start(&s.l, NULL, &k.e);
+	}
+	if (r == 0)
+		set_error_num(&k, 0);
+	return call_end(&k, r, "cannot start %s", k.name) == 0;
+}
+
 attr_public bool lxcext_start_exec(struct lxc_container *c, int useinit, char *const argv[])
 {
 	return api_start_exec(c, useinit, argv, NULL);

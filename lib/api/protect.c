@@ -17,6 +17,7 @@
 #include "globals.h"
 #include "kernel/proc.h"
 #include "lxc/lxcext.h"
+#include "protect.h"
 
 #define OWN_EXE "/proc/self/exe"
 
@@ -29,6 +30,17 @@ static bool is_protected(int exe)
 	if (seals >= 0 && (seals & F_SEAL_WRITE))
 		return true;
 	return fstatvfs(exe, &st) == 0 && (st.f_flag & ST_RDONLY);
+}
+
+bool protect_is_done(void)
+{
+	auto_close int exe = open(OWN_EXE, O_RDONLY | O_CLOEXEC);
+
+	if (exe < 0 || !is_protected(exe))
+		return false;
+	/* The name that ps shows would be that of a descriptor. */
+	(void)prctl(PR_SET_NAME, program_invocation_short_name, 0, 0, 0);
+	return true;
 }
 
 attr_public int lxcext_protect_self(char *const argv[])

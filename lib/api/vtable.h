@@ -44,6 +44,8 @@ bool api_start(struct lxc_container *c, int useinit, char *const argv[]);
 bool api_startl(struct lxc_container *c, int useinit, ...);
 /* lxcext_start_exec; monitor, which may be NULL, if the program has one thread and can be the monitor itself. */
 bool api_start_exec(struct lxc_container *c, int useinit, char *const argv[], supervise_fn *monitor);
+/* lxcext_start_end, where the monitor can be made here. */
+bool api_start_end(struct lxc_container *c, int useinit, char *const argv[], supervise_fn *monitor);
 bool api_stop(struct lxc_container *c);
 bool api_shutdown(struct lxc_container *c, int timeout);
 bool api_reboot(struct lxc_container *c);

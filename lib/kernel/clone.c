@@ -382,6 +382,33 @@ _Noreturn void proc_stand_for(pid_t pid, const sigset_t *mask)
 	}
 }
 
+bool proc_stand_until(pid_t pid, const sigset_t *mask, int limit_s, int *ret_status)
+{
+	const struct timespec tick = { .tv_sec = 1 };
+	sigset_t child, blocked = *mask;
+	bool stopped = false;
+	int waited = 0;
+
+	(void)sigemptyset(&child);
+	(void)sigaddset(&child, SIGCHLD);
+	(void)sigaddset(&blocked, SIGCHLD);
+	(void)proc_raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)(uintptr_t)&blocked, 0, _NSIG / 8);
+	for (;;) {
+		long r = proc_raw(SYS_rt_sigtimedwait, (long)(uintptr_t)&child, 0, (long)(uintptr_t)&tick, _NSIG / 8);
+
+		if (answer >= 0)
+			end_with(answer);
+		waited = stopped && r == -EAGAIN ? waited + 1 : 0;
+		while (proc_raw(SYS_wait4, pid, (long)(uintptr_t)ret_status, WNOHANG | WUNTRACED | WCONTINUED, 0) == pid) {
+			stopped = WIFSTOPPED(*ret_status);
+			if (!stopped && !WIFCONTINUED(*ret_status))
+				return true;
+		}
+		if (waited >= limit_s)
+			return false;
+	}
+}
+
 pid_t proc_fork(struct err **e)
 {
 	pid_t pid = fork();

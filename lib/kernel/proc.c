@@ -354,6 +354,36 @@ int proc_safe_exe(const char *path, struct err **e)
 	return fd < 0 ? err_set(e, -fd, NULL, "cannot make a protected copy of %s", path) : fd;
 }
 
+/* Where the kernel left the arguments and, behind them, the environment. */
+static struct {
+	char *begin, *args_end, *end;
+} title_room;
+
+bool proc_note_title_room(const char *title)
+{
+	char *begin = program_invocation_name, *end = environ ? environ[0] : NULL;
+
+	/* Not where somebody has moved them. */
+	if (!end || end <= begin || end[-1] != '\0')
+		return false;
+	for (char **p = environ; *p == end; p++)
+		end += strlen(end) + 1;
+	title_room.begin = begin;
+	title_room.args_end = environ[0];
+	title_room.end = end;
+	return (size_t)(end - begin) > strlen(title);
+}
+
+void proc_set_title(const char *title)
+{
+	size_t room = (size_t)(title_room.end - title_room.begin);
+
+	/* The kernel shows all of the arguments, but where their last byte is no NUL any more it shows what is before the first. */
+	memset(title_room.begin, 0, room);
+	title_room.args_end[-1] = '.';
+	(void)snprintf(title_room.begin, room, "%s", title);
+}
+
 void proc_fill_stdio(void)
 {
 	int fd;

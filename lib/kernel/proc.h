@@ -29,6 +29,10 @@ long proc_raw(long nr, long a, long b, long c, long d);
 /* For who has made pid by proc_clone_same, to do what he is there for: passes on to it the signals of mask (all are blocked,
  * SIGCHLD is among them) that a process sends him, with the sender's ids, and ends as it does. Closes all. */
 _Noreturn void proc_stand_for(pid_t pid, const sigset_t *mask);
+/* The same for who goes on when it has ended without an answer: then *ret_status is how, and this returns true. Signals have their
+ * default meaning here, or are blocked as in mask; what is open stays so. limit_s: a child that has been stopped by a signal
+ * for so long is not waited for; false. */
+bool proc_stand_until(pid_t pid, const sigset_t *mask, int limit_s, int *ret_status);
 /* In that child: maker need not wait for its end, but ends now, with that wait status. Where the memory is not the same he does wait. */
 void proc_answer(pid_t maker, int status);
 /* As proc_clone, for a child whose end the caller must know although it may ignore SIGCHLD: then the kernel forgets
@@ -69,6 +73,10 @@ int proc_owner(pid_t pid, uid_t *uid, gid_t *gid);
 int proc_close_fds(int first, const int *keep, size_t n);
 /* Opens /dev/null on those of 0, 1 and 2 that are closed, so that nothing else lands there. */
 void proc_fill_stdio(void);
+/* What ps shows as the command line, and no environment, of all that share this memory: written over what the kernel left there,
+ * which nobody may need any more. Whether there is room for title is looked at first, with the program's own environ. */
+bool proc_note_title_room(const char *title);
+void proc_set_title(const char *title);
 /* An fd that executes like path but is safe to expose to a guest: the file on a detached read-only
  * mount (root), else a sealed memfd copy. Exec with fexecve/"/proc/self/fd/N". */
 int proc_safe_exe(const char *path, struct err **e);

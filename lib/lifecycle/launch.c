@@ -388,38 +388,66 @@ static int launch(const struct launch *l, enum launch_mode mode, char until, int
 	return r < 0 ? r : hear(l, &s, until, 0, ret_number, text, e);
 }
 
-int launch_start(const struct launch *l, int *ret_status, struct err **e)
-{
-	/* Remains of a run that was killed go first: the new one would find its names taken. */
-	(void)revive_monitor(l->lxcpath, l->name);
-	return launch(l, l->restore ? LAUNCH_RESTORE : LAUNCH_START, l->foreground ? STATUS_ENDED : STATUS_RUNNING, ret_status,
-		      l->timing, e);
-}
-
 int launch_explain(const struct launch *l, struct buf *out, struct err **e)
 {
 	return launch(l, LAUNCH_EXPLAIN, STATUS_TEXT, NULL, out, e);
 }
 
+static int compare_ints(const void *a, const void *b)
+{
+	const int *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
 /* What an execve would have done is for the monitor to do. */
-static int become_monitor(const struct launch *l, const struct launch_head *h, struct err **e)
+static int become_monitor(const struct launch *l, const struct launch_head *h, const char *title, struct err **e)
 {
 	auto_buf struct buf b = BUF_INIT(SUPERVISE_TEXT_MAX);
-	auto_strv struct strv env = { 0 };
-	int r = make_text(h, l->dump, &b, e);
-	size_t len = b.len;
+	struct supervise_here here = { .log_fd = log_fd_of(l), .held = -EBADF, .title = title };
+	struct strv env = { 0 };
+	int keep[2] = { here.log_fd, here.log_fd }, r = make_text(h, l->dump, &b, e);
 
 	if (r < 0)
 		return r;
-	if (make_environment(&env) < 0)
+	if (make_environment(&env) < 0) {
+		strv_done(&env);
 		return err_no_memory(e);
+	}
 	(void)fflush(NULL);
-	if (l->held)
+	if (l->held && h->foreground)
 		fd_replace(l->held, -EBADF);
-	if (l->close_fds)
-		(void)proc_close_fds(3, (const int[]){ log_fd_of(l) }, 1);
-	l->monitor(buf_take(&b), len, log_fd_of(l), env.v);
-	return err_set(e, ENOTRECOVERABLE, NULL, "the monitor came back");
+	else if (l->held)
+		here.held = keep[1] = *l->held;
+	/* A monitor in the background holds nothing of its starter's open. */
+	qsort(keep, ARRAY_SIZE(keep), sizeof(*keep), compare_ints);
+	if (l->close_fds || !h->foreground)
+		(void)proc_close_fds(3, keep, ARRAY_SIZE(keep));
+	here.len = b.len;
+	here.text = buf_take(&b);
+	here.environment = env.v;
+	return l->monitor(&here, e);
+}
+
+int launch_start(const struct launch *l, int *ret_status, struct err **e)
+{
+	auto_free char *title = make_title(l->name, l->lxcpath);
+	struct launch_head h;
+	int r;
+
+	if (!title)
+		return err_no_memory(e);
+	/* Remains of a run that was killed go first: the new one would find its names taken. */
+	(void)revive_monitor(l->lxcpath, l->name);
+	if (l->monitor && proc_note_title_room(title)) {
+		r = fill_head(l, LAUNCH_START, &h);
+		if (r == 0)
+			r = become_monitor(l, &h, title, e);
+		strv_done(&h.argv);
+		return r;
+	}
+	return launch(l, l->restore ? LAUNCH_RESTORE : LAUNCH_START, l->foreground ? STATUS_ENDED : STATUS_RUNNING, ret_status,
+		      l->timing, e);
 }
 
 int launch_exec(const struct launch *l, struct err **e)
@@ -437,7 +465,7 @@ int launch_exec(const struct launch *l, struct err **e)
 	r = fill_head(l, LAUNCH_START, &h);
 	h.foreground = true;
 	if (r == 0 && l->monitor) {
-		r = become_monitor(l, &h, e);
+		r = become_monitor(l, &h, NULL, e);
 		strv_done(&h.argv);
 		return r;
 	}

@@ -35,15 +35,16 @@ struct launch {
 	bool json;			/* launch_explain: as JSON */
 	struct launch_ahead *ahead;	/* launch_start: used up if it is there and this container's; may be NULL */
 	const struct strv *restore;	/* criu_restore_command's: from a checkpoint instead of anew; may be NULL */
-	supervise_fn *monitor;	/* launch_exec: where it may be used, in the place of another program; may be NULL */
-	int *held;			/* with monitor: the descriptor that is not to last longer than the caller would have */
+	supervise_fn *monitor;	/* where no other program need be executed: supervise_here, else NULL */
+	int *held;		/* with monitor: the descriptor that is held open until the container runs, or until the caller is the monitor */
 };
 
 /* Begins the supervisor of a start that is about to come: its program is loaded while the caller goes on. *ret is zero
  * where that fails; launch_ahead_done ends one that was not used, and may be called on a zero. */
 void launch_ahead(const char *name, const char *lxcpath, struct launch_ahead *ret);
 void launch_ahead_done(struct launch_ahead *a);
-/* Starts. 0 when RUNNING (foreground: when it has ended; *ret_status is the wait status of init).
+/* Starts. With l->monitor set, in the background, the process ends with 0 when RUNNING, and comes back only on failure; what
+ * launch_exec says of that holds. Else 0 when RUNNING (foreground: when it has ended; *ret_status is the wait status of init).
  * *ret_status also carries error_num's meaning on failure. */
 int launch_start(const struct launch *l, int *ret_status, struct err **e);
 /* Replaces this process by the foreground supervisor. Returns only on failure. Where l->monitor is set, no other program is

@@ -36,6 +36,8 @@
 #define LOG_CATEGORY "supervise"
 #define PROGRAM "lxc-supervise"
 #define OLD_STACK 65536	/* what planning may have touched of it */
+#define STOPPED_S 5	/* a monitor that has been stopped by a signal is not waited for that long */
+#define MAKER_ENDED 256	/* no exit status: of who has made a monitor that is gone, with all that this one had */
 
 static int on_init_end(struct loop *l, struct source *src, uint32_t events, void *arg)
 {
@@ -100,6 +102,25 @@ static int on_client_gone(struct loop *l, struct source *src, uint32_t events, v
 	return 0;
 }
 
+/* The process that the caller knows is still there, and ends when the container runs. */
+static bool is_in_background_here(const struct supervisor *s)
+{
+	return s->stander && !s->head.foreground;
+}
+
+static int watch_maker(struct supervisor *s, struct err **e)
+{
+	auto_close int fd = proc_pidfd_open(s->stander);
+	int rc;
+
+	if (fd < 0 || getppid() != s->stander)
+		return err_start_cancelled(e);
+	rc = loop_add(s->m.loop, fd, true, EPOLLIN, on_client_gone, &s->m, &s->m.client_source, e);
+	if (rc == 0)
+		(void)take_fd(&fd);
+	return rc;
+}
+
 static int make_loop(struct supervisor *s, struct err **e)
 {
 	int rc = loop_new(&s->m.loop, e);
@@ -108,6 +129,8 @@ static int make_loop(struct supervisor *s, struct err **e)
 		rc = loop_add_signals(s->m.loop, &s->mask, on_signal, &s->m, e);
 	if (rc == 0 && s->status_fd >= 0)
 		rc = loop_add(s->m.loop, s->status_fd, false, EPOLLRDHUP, on_client_gone, &s->m, &s->m.client_source, e);
+	if (rc == 0 && is_in_background_here(s))
+		rc = watch_maker(s, e);
 	return rc;
 }
 
@@ -117,6 +140,20 @@ static void shrink(struct supervisor *s)
 	if (s->old_stack)
 		memory_release_stack(s->old_stack, OLD_STACK);
 	monitor_rest(&s->m);
+}
+
+/* It runs: nothing is left of who has started it but the memory. */
+static void let_maker_end(struct supervisor *s)
+{
+	const struct supervise_here *h = take_ptr(s->here);
+	int held = h->held;
+
+	proc_set_title(h->title);
+	fd_replace(&s->err_fd, -EBADF);
+	s->failure = NULL;
+	proc_answer(s->stander, W_EXITCODE(0, 0));
+	s->stander = 0;
+	fd_close(held);
 }
 
 /* From RUNNING to the end of init. */
@@ -140,6 +177,8 @@ static int stay(struct supervisor *s, struct err **e)
 	supervise_tell(s, STATUS_RUNNING, 0, NULL, 0);
 	if (!s->head.foreground)
 		fd_replace(&s->status_fd, -EBADF);
+	if (is_in_background_here(s))
+		let_maker_end(s);
 	r->log.sink = NULL;
 	shrink(s);
 	return loop_run(m->loop);
@@ -281,6 +320,11 @@ static void be_monitor(void *arg)
 	(void)!write(b.wr, "", 1);
 	(void)close(b.wr);
 	(void)close(b.rd);
+	if (s->here && !s->head.foreground) {
+		/* The maker keeps its signals as they were. */
+		signal_reset_all();
+		s->err_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
+	}
 	if (rc == 0 && !s->head.foreground)
 		rc = supervise_detach(s, &e);
 	end(s, go_on(s, rc, e));
@@ -311,14 +355,28 @@ static pid_t try_monitor(struct supervisor *s, int fd, struct err **e)
 	return err_set(e, ECHILD, NULL, "the monitor was killed at birth");
 }
 
+/* Does not return if it answers. Else the memory is the maker's alone again, with the reason in it. */
+static int wait_for_monitor(pid_t pid, const sigset_t *before, const char *name, struct err **failure)
+{
+	int status;
+
+	if (!proc_stand_until(pid, before, STOPPED_S, &status))
+		(void)err_monitor_stopped(failure, name, pid);
+	else if (!*failure)
+		(void)err_monitor_lost(failure, name);
+	return MAKER_ENDED;
+}
+
 /* The monitor is born in its cgroup where there is v2, so that no pid has to be written. Who made it goes, or, in the foreground,
  * where it is the process that the caller knows, stands for it. Returns where there is no such cgroup. */
 static int make_monitor(struct supervisor *s, struct err **e)
 {
 	struct run *r = s->m.r;
 	int rc = cgroup_create(r->cgroups, e), fd;
-	bool stands = s->head.foreground && s->status_fd < 0;
-	const sigset_t mask = s->mask;
+	bool stands = s->here || (s->head.foreground && s->status_fd < 0), here = s->here && !s->head.foreground;
+	const sigset_t mask = s->mask, before = s->before;
+	struct err **failure = s->failure;
+	auto_free char *name = here ? strdup(s->head.name) : NULL;
 	struct err *mine = NULL;
 	pid_t pid = -1;
 
@@ -344,6 +402,8 @@ static int make_monitor(struct supervisor *s, struct err **e)
 		pid = try_monitor(s, -1, &mine);
 	}
 	/* Of s nothing any more: it is the monitor's. */
+	if (pid > 0 && here)
+		return wait_for_monitor(pid, &before, name, failure);
 	if (pid > 0 && stands)
 		proc_stand_for(pid, &mask);
 	if (pid > 0)
@@ -382,7 +442,7 @@ static int start(struct supervisor *s)
 		rc = supervise_announce(s, &e);
 	if (rc == 0)
 		rc = make_monitor(s, &e);
-	return go_on(s, rc, e);
+	return rc == MAKER_ENDED ? rc : go_on(s, rc, e);
 }
 
 static int explain(struct supervisor *s)
@@ -450,7 +510,7 @@ static int adopt(struct supervisor *s)
 	return reboot(s) < 0 ? EXIT_INTERNAL : supervise(s);
 }
 
-static _Noreturn void end(struct supervisor *s, int status)
+static void supervisor_free(struct supervisor *s)
 {
 	seccomp_proxy_free(s->m.proxy);
 	console_free(s->m.console);
@@ -461,8 +521,14 @@ static _Noreturn void end(struct supervisor *s, int status)
 	fd_close(s->m.instance_fd);
 	free(s->m.saved);
 	launch_head_done(&s->head);
+	fd_close(s->err_fd);
 	free(s->text);
 	free(s);
+}
+
+static _Noreturn void end(struct supervisor *s, int status)
+{
+	supervisor_free(s);
 	(void)fflush(NULL);
 	net_finish(false);
 	_exit(status);
@@ -475,7 +541,7 @@ static struct supervisor *new_supervisor(void)
 
 	if (!s)
 		_exit(EXIT_INTERNAL);
-	s->status_fd = s->log_fd = s->m.instance_fd = -EBADF;
+	s->status_fd = s->log_fd = s->err_fd = s->m.instance_fd = -EBADF;
 	(void)umask(022);
 	/* The descriptors of a monitor are not for its starter's limit, which is init's. */
 	(void)getrlimit(RLIMIT_NOFILE, &s->files);
@@ -493,26 +559,24 @@ static _Noreturn void fail(struct supervisor *s, struct err *e)
 	end(s, EXIT_INTERNAL);
 }
 
-static _Noreturn void run(struct supervisor *s)
+static int run(struct supervisor *s)
 {
-	int rc;
-
 	/* What our starter ignores is not to be ignored by init, which gets its signals from here. One that is spawned was
 	 * given all defaults. */
 	if (s->head.foreground)
 		signal_reset_all();
+	else if (s->here)
+		signal_reset(SIGCHLD);
+	(void)sigprocmask(SIG_SETMASK, NULL, &s->before);
 	supervise_block_signals(&s->mask);
 	switch (s->head.mode) {
 	case LAUNCH_EXPLAIN:
-		rc = explain(s);
-		break;
+		return explain(s);
 	case LAUNCH_ADOPT:
-		rc = adopt(s);
-		break;
+		return adopt(s);
 	default:
-		rc = start(s);
+		return start(s);
 	}
-	end(s, rc);
 }
 
 int supervise_main(void)
@@ -527,17 +591,28 @@ int supervise_main(void)
 	/* One that was begun ahead waits here. */
 	if (supervise_read_launch(s, &e) < 0)
 		fail(s, e);
-	run(s);
+	end(s, run(s));
 }
 
-_Noreturn void supervise_here(char *text, size_t len, int log_fd, char **environment)
+int supervise_here(const struct supervise_here *h, struct err **e)
 {
 	struct supervisor *s = new_supervisor();
-	struct err *e = NULL;
+	struct err *mine = NULL;
+	int rc;
 
-	environ = environment;
-	s->log_fd = log_fd;
-	if (supervise_take_launch(s, text, len, &e) < 0)
-		fail(s, e);
-	run(s);
+	environ = h->environment;
+	s->here = h;
+	s->log_fd = h->log_fd;
+	rc = supervise_take_launch(s, h->text, h->len, &mine);
+	if (rc == 0 && !s->head.foreground)
+		s->failure = &mine;
+	if (rc == 0)
+		rc = run(s);
+	/* In the foreground it has been said. */
+	if (rc >= 0 && rc != MAKER_ENDED && !mine)
+		end(s, rc);
+	if (rc != MAKER_ENDED)
+		supervisor_free(s);
+	err_move(e, mine);
+	return -ECANCELED;
 }

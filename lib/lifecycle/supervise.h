@@ -5,6 +5,8 @@
 #pragma once
 #include <stddef.h>
 
+#include "base/err.h"
+
 /* fds that launch.c hands over. */
 #define SUPERVISE_STATUS_FD 3
 #define SUPERVISE_LAUNCH_FD 4
@@ -24,7 +26,16 @@
 #define SUPERVISE_TEXT_MAX (16U << 20)
 
 int supervise_main(void);
-/* The same for a foreground monitor in the caller's own process, which has one thread: text is the launch data (its own from here
- * on), log_fd the caller's log file (-EBADF: none), environment what a monitor has. Does not return. */
-typedef void supervise_fn(char *text, size_t len, int log_fd, char **environment);
-_Noreturn void supervise_here(char *text, size_t len, int log_fd, char **environment);
+/* The same in the caller's own process, which has one thread: it becomes the monitor in the foreground, or ends when it has made one
+ * that watches the container in the background. Returns, with an error, where that cannot be started; then the process has the
+ * working directory, environment, and so on of a monitor, and had better say so and end. */
+struct supervise_here {
+	char *text;		/* the launch data; not the caller's any more */
+	size_t len;
+	int log_fd;		/* the caller's log file; -EBADF: none */
+	int held;		/* what is held open until the container runs; -EBADF: nothing */
+	char **environment;	/* what a monitor has; for ever */
+	const char *title;	/* what it is then called, in the background */
+};
+typedef int supervise_fn(const struct supervise_here *h, struct err **e);
+int supervise_here(const struct supervise_here *h, struct err **e);

@@ -23,6 +23,10 @@ struct supervisor {
 	int log_fd;		/* the caller's log file; -EBADF: none */
 	struct rlimit files;	/* of open files, of whoever started this */
 	sigset_t mask;		/* signals that arrive through the loop */
+	sigset_t before;	/* what was blocked before */
+	const struct supervise_here *here; /* its maker's; NULL: this is a program of its own */
+	struct err **failure;	/* here, in the background: for the maker, once there is nobody else */
+	int err_fd;		/* then the caller's stderr, until it runs */
 	pid_t stander;		/* who made this one and ends as it does; 0: nobody */
 	char *old_stack;	/* that of the process that made this one, down from here; NULL: it is ours */
 };

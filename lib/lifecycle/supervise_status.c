@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 
@@ -37,7 +38,8 @@ void supervise_warn(void *arg, const char *text)
 	if (s->status_fd >= 0)
 		supervise_tell(s, STATUS_WARNING, 0, text, strlen(text));
 	else if (!s->head.quiet)
-		(void)fprintf(stderr, "%s: warning: %s\n", s->head.prog ? s->head.prog : "lxc-start", text);
+		(void)dprintf(s->err_fd >= 0 ? s->err_fd : STDERR_FILENO, "%s: warning: %s\n",
+			      s->head.prog ? s->head.prog : "lxc-start", text);
 }
 
 /* The end of a start that did not work: to the client, or to the terminal we are on. */
@@ -45,6 +47,10 @@ int supervise_report(struct supervisor *s, struct err *e, int error_num)
 {
 	char frame[ERR_FRAME_MAX];
 
+	if (s->failure) {
+		err_move(s->failure, e);
+		return EXIT_INTERNAL;
+	}
 	err_wrap(&e, -1, "cannot start %s", s->head.name);
 	if (s->status_fd >= 0)
 		supervise_tell(s, STATUS_ERROR, error_num, frame, err_pack(e->cause ? e->cause : e, frame));

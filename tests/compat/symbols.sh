@@ -72,6 +72,7 @@ lxcext_snapshot@@LXCEXT_1
 lxcext_snapshot_restore@@LXCEXT_1
 lxcext_start_ahead@@LXCEXT_1
 lxcext_execute@@LXCEXT_1
+lxcext_start_end@@LXCEXT_1
 lxcext_start_exec@@LXCEXT_1
 lxcext_start_timed@@LXCEXT_1
 lxcext_version@@LXCEXT_1

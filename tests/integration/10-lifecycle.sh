@@ -318,6 +318,46 @@ while [ $i -lt 30 ] && [ "$(lxc-execute -n "$n-x" -f "$scratch/execute.conf" -- 
 done
 is "$i" 30 "one follows the other at once"
 is "$(lxc-ls --active)" "" "each leaves nothing that runs"
+# Root's lxc-start makes the monitor itself, and leaves it with nothing of the caller's.
+daemon_pid() {
+	sed -n 's/^monitor //p' "$(find "${XDG_RUNTIME_DIR:-/run}/lxc/instance" -path "*/$n/state" 2>/dev/null)" | cut -d' ' -f1
+}
+unheld() {
+	! find "/proc/$monitor/fd" -lname "$1" | grep -q .
+}
+printf '#!/bin/sh\ntouch %s\nsleep 2\n' "$scratch/hook-runs" >"$scratch/slow"
+chmod 755 "$scratch/slow"
+is "$(MINE=secret lxc-start -n "$n" 9<"$scratch/slow")" "" "who reads what lxc-start says is at the end when it has ended"
+monitor=$(daemon_pid)
+is "$(cat "/proc/$monitor/comm")" lxc-start "its monitor has executed no other program"
+is "$(tr '\0' '|' <"/proc/$monitor/cmdline")" "[lxc monitor] $lxcpath $n|" "but has the title of one"
+unlike "$(tr '\0' '\n' <"/proc/$monitor/environ")" secret "and nothing of the environment"
+is "$(readlink "/proc/$monitor/cwd")" / "it is in no directory of the caller's"
+ok "it holds no file of the caller's" unheld "$scratch/slow"
+is "$(readlink "/proc/$monitor/fd/2")" /dev/null "nor the output"
+is "$(cut -d' ' -f6 "/proc/$monitor/stat")" "$monitor" "it leads a session"
+lxc-stop -n "$n" -k
+ok "it starts without an environment" env -i "$(command -v lxc-start)" -n "$n" -P "$lxcpath"
+is "$(cat "/proc/$(daemon_pid)/comm")" lxc-supervise "where the title has no room another program is executed"
+lxc-stop -n "$n" -k
+# Its maker can be killed, or ignore what it likes.
+for signal in TERM KILL; do
+	rm -f "$scratch/hook-runs"
+	lxc-start -n "$n" -s "lxc.hook.pre-start=$scratch/slow" 2>"$scratch/start.err" &
+	starter=$!
+	ok "a hook runs" eventually 10 test -e "$scratch/hook-runs"
+	kill "-$signal" "$starter"
+	status=0
+	wait "$starter" 2>/dev/null || status=$?
+	case $signal in
+	TERM) is "$status" 143 "a start ends by the signal" ;;
+	*) is "$status" 137 "a start ends by the signal" ;;
+	esac
+	ok "and is called off" eventually 10 state_is STOPPED
+	is "$(find /sys/fs/cgroup -maxdepth 2 -name "lxc.*.$n" | head -n 1)" "" "nothing is left of it"
+done
+ok "with SIGCHLD ignored" env --ignore-signal=CHLD lxc-start -n "$n"
+succeeds "it is stopped" lxc-stop -n "$n" -k
 succeeds "destroy works" lxc-destroy -n "$n"
 is "$(lxc-ls)" "" "ls lists nothing"
 rm -rf "${lxcpath:?}/$n-x"

@@ -436,6 +436,77 @@ static void who_stands_for_a_successor_may_end_before_it(void **state)
 	(void)close(alive[0]);
 }
 
+static void end_soon(void *arg)
+{
+	_exit(*(int *)arg);
+}
+
+static void wait_for_ever(void *arg)
+{
+	for (;;)
+		(void)proc_raw(SYS_ppoll, 0, 0, 0, 0);
+}
+
+/* Other than proc_stand_for: this one comes back. */
+static void who_stands_until_a_successor_ends_goes_on(void **state)
+{
+#if defined(__x86_64__) || defined(__aarch64__)
+	int status, code = 5;
+	sigset_t none;
+	pid_t pid;
+
+	(void)sigemptyset(&none);
+	pid = proc_clone_same(0, -1, end_soon, &code, NULL);
+	assert_true(pid > 0);
+	assert_true(proc_stand_until(pid, &none, 1, &status));
+	assert_int_equal(WEXITSTATUS(status), 5);
+	pid = proc_clone_same(0, -1, wait_for_ever, NULL, NULL);
+	assert_true(pid > 0);
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	assert_false(proc_stand_until(pid, &none, 1, &status));
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_true(proc_stand_until(pid, &none, 1, &status));
+	assert_int_equal(WTERMSIG(status), SIGKILL);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+#else
+	unit_skip("the memory may not be the same");
+#endif
+}
+
+static char *command_line(const char *file)
+{
+	char *text = NULL;
+	size_t len;
+
+	assert_int_equal(io_read_file(AT_FDCWD, file, 65536, &text, &len, NULL), 0);
+	return text;
+}
+
+static void a_title_is_what_ps_shows(void **state)
+{
+	auto_free char *before = command_line("/proc/self/cmdline"), *after = NULL, *much = calloc(1, 1U << 20);
+	int status;
+	pid_t pid;
+
+	assert_non_null(much);
+	memset(much, 'x', (1U << 20) - 1);
+	assert_false(proc_note_title_room(much));
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (!proc_note_title_room("[title]"))
+			_exit(1);
+		proc_set_title("[title]");
+		after = command_line("/proc/self/cmdline");
+		_exit(strcmp(after, "[title]") == 0 ? 0 : 2);
+	}
+	assert_int_equal(proc_wait(pid, &status), 0);
+	assert_int_equal(WEXITSTATUS(status), 0);
+	after = command_line("/proc/self/cmdline");
+	assert_string_equal(before, after);
+}
+
 static void a_successor_needs_a_cgroup_that_is_one(void **state)
 {
 	auto_err struct err *e = NULL;
@@ -517,6 +588,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_cgroup_fd_that_is_none_is_refused),
 	cmocka_unit_test(a_successor_has_the_memory),
 	cmocka_unit_test(who_stands_for_a_successor_may_end_before_it),
+	cmocka_unit_test(who_stands_until_a_successor_ends_goes_on),
+	cmocka_unit_test(a_title_is_what_ps_shows),
 	cmocka_unit_test(a_successor_needs_a_cgroup_that_is_one),
 	cmocka_unit_test(pages_come_and_go_unseen),
 	cmocka_unit_test(pidfds_wait_and_signal),

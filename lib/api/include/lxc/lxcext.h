@@ -54,6 +54,12 @@ extern bool lxcext_start_exec(struct lxc_container *c, int useinit, char *const 
 /* The same for a command under the library's own init, useinit of start(). Where that is safe, which it is for root's
  * with one thread and without hooks inside, the process becomes the monitor without executing another program. */
 extern bool lxcext_execute(struct lxc_container *c, char *const argv[]);
+/* start() in the background as the last thing that a program does: on success it is ended with status 0 at once, which spares the
+ * execution of another program, where that is safe: for root's with one thread that runs from a file that nobody can
+ * write to (lxcext_protect_self). Elsewhere it returns true. Returns false on failure, with the last error; then the
+ * process is to say so and end: its working directory and environment may be others, and its open files, but for the
+ * first three, closed. */
+extern bool lxcext_start_end(struct lxc_container *c, int useinit, char *const argv[]);
 
 /* Says that start() in the background follows at once: the program that is to watch the container is loaded while the
  * caller goes on. It ends unused with the handle, or where the start turns out to be another one. Not needed, and

@@ -2,6 +2,8 @@
 /* Copyright (C) The Tiffin authors */
 /* monitor - the process that stays with a container: its loop, its state, what it tells others. */
 #pragma once
+#include <sys/signalfd.h>
+
 #include "kernel/event.h"
 #include "lifecycle/console.h"
 #include "lifecycle/run.h"
@@ -27,6 +29,8 @@ struct monitor {
 	uint64_t start_time;
 	char boot_id[64];
 	bool cancelled;			/* the start was called off */
+	struct signalfd_siginfo early[8]; /* for init, which is executing its program, once that runs */
+	size_t n_early;
 	bool ending;			/* init is gone: nothing can be stopped any more */
 	void *tty_holder[TTY_MAX];	/* client that holds tty N */
 	struct termios saved_tty;

@@ -275,6 +275,11 @@ void seq_refuse(struct sequence *s, struct run *r, struct err *why)
 		report(s, why);
 }
 
+bool seq_is_executing(const struct sequence *s)
+{
+	return s->at && *s->at >= 0 && (size_t)*s->at == s->n - 1;
+}
+
 void seq_undo(struct sequence *s, struct run *r)
 {
 	/* The row that failed may have been half done: undo functions accept that. */

@@ -59,6 +59,8 @@ int seq_run_monitor(struct sequence *s, size_t until, struct run *r, struct err 
 int seq_run_init(struct sequence *s, size_t from, struct run *r, struct err **e);
 /* Init's side where its rows cannot even begin: at its first turn the monitor is told why. */
 void seq_refuse(struct sequence *s, struct run *r, struct err *why);
+/* Whether init is in its last row, which executes another program: that may run already. */
+bool seq_is_executing(const struct sequence *s);
 /* Undo of all monitor rows that were run, in reverse. */
 void seq_undo(struct sequence *s, struct run *r);
 /* "BEGIN END SIDE TEXT" lines of the rows that were run, in nanoseconds. */

@@ -53,19 +53,37 @@ static int on_init_end(struct loop *l, struct source *src, uint32_t events, void
 	return 0;
 }
 
+static bool is_to_end(int sig)
+{
+	return sig == SIGTERM || sig == SIGINT || sig == SIGHUP || sig == SIGQUIT;
+}
+
+/* Whoever has seen the container's program at work may mean that, although we have not heard yet that it runs. What comes
+ * again is for us. */
+static bool keep_for_init(struct monitor *m, const struct signalfd_siginfo *si)
+{
+	if (!seq_is_executing(&m->r->seq) || m->n_early == ARRAY_SIZE(m->early))
+		return false;
+	for (size_t i = 0; i < m->n_early; i++)
+		if (is_to_end((int)si->ssi_signo) && m->early[i].ssi_signo == si->ssi_signo)
+			return false;
+	m->early[m->n_early++] = *si;
+	return true;
+}
+
 static void forward(struct monitor *m, const struct signalfd_siginfo *si)
 {
 	int sig = (int)si->ssi_signo;
 	struct run *r = m->r;
 
 	if (r->state == STATE_STARTING) {
-		if (sig == SIGTERM || sig == SIGINT || sig == SIGHUP || sig == SIGQUIT)
+		if (!keep_for_init(m, si) && is_to_end(sig))
 			(void)monitor_stop(m, NULL);
 		return;
 	}
-	if (m->ending && (sig == SIGTERM || sig == SIGINT || sig == SIGHUP || sig == SIGQUIT))
+	if (m->ending && is_to_end(sig))
 		monitor_want_halt(m, UINT_MAX);
-	if (sig == SIGTERM || sig == SIGINT || sig == SIGHUP || sig == SIGQUIT || sig == SIGPWR)
+	if (is_to_end(sig) || sig == SIGPWR)
 		monitor_note_stopper(r, "signal", si->ssi_uid, (pid_t)si->ssi_pid);
 	if (r->init_pidfd >= 0 && !m->ending)
 		(void)proc_pidfd_send(r->init_pidfd, sig == SIGHUP ? SIGTERM : sig);
@@ -180,6 +198,9 @@ static int stay(struct supervisor *s, struct err **e)
 	if (is_in_background_here(s))
 		let_maker_end(s);
 	r->log.sink = NULL;
+	for (size_t i = 0; i < m->n_early; i++)
+		forward(m, &m->early[i]);
+	m->n_early = 0;
 	shrink(s);
 	return loop_run(m->loop);
 }

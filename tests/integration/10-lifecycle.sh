@@ -252,6 +252,21 @@ for signal in TERM INT HUP USR1 34 64; do
 	wait "$foreground" || status=$?
 	is "$status" 7 "signal $signal that a process sends to it reaches the command"
 done
+# Who has seen the command at work is often there before the monitor knows that it is.
+mkfifo "$scratch/fifo"
+i=0
+status=7
+while [ $i -lt 60 ] && [ "$status" -eq 7 ]; do
+	i=$((i + 1))
+	lxc-execute -n "$n-x" -f "$scratch/execute.conf" -- /bin/sh -c "trap 'exit 7' TERM; echo ready >$scratch/fifo; while :; do sleep 0.02; done" \
+		</dev/null >"$scratch/foreground" 2>&1 &
+	foreground=$!
+	read -r word <"$scratch/fifo"
+	kill -TERM "$foreground"
+	status=0
+	wait "$foreground" || status=$?
+done
+is "$i: $status: $word" "60: 7: ready" "so does one that comes at once"
 lxc-execute -n "$n-x" -f "$scratch/execute.conf" -- /bin/sh -c 'echo ready; while :; do sleep 0.05; done' </dev/null >"$scratch/foreground" 2>&1 &
 foreground=$!
 ok "execute runs" await_ready

@@ -67,7 +67,7 @@ static int restore(struct call *k, const struct criu_options *o)
 		r = partial_check(k->dir, k->name, k->lxcpath, &k->e);
 	if (r == 0)
 		r = criu_restore_command(conf, o, &command, &k->e);
-	if (r == 0 && conf_dump(conf, &text) < 0)
+	if (r == 0 && conf_dump_values(conf, &text) < 0)
 		r = err_no_memory(&k->e);
 	if (r < 0)
 		return r;

@@ -182,13 +182,13 @@ struct conf *handle_need_conf(struct handle *h, struct err **e)
 }
 
 /* Nothing is added where there is no configuration. */
-static int dump_conf(struct call *k, struct buf *b)
+static int dump_conf(struct call *k, int (*dump)(const struct conf *c, struct buf *b), struct buf *b)
 {
 	int r = 0;
 
 	handle_lock(k->h);
 	if (handle_conf(k->h))
-		r = conf_dump(handle_conf(k->h), b);
+		r = dump(handle_conf(k->h), b);
 	handle_unlock(k->h);
 	return r < 0 || !buf_ok(b) ? err_no_memory(&k->e) : 0;
 }
@@ -197,7 +197,7 @@ int call_copy_conf(struct call *k, struct conf **ret)
 {
 	auto_buf struct buf b = BUF_INIT(CALL_DUMP_MAX);
 	auto_conf struct conf *copy = NULL;
-	int r = dump_conf(k, &b);
+	int r = dump_conf(k, conf_dump, &b);
 
 	if (r < 0)
 		return r;
@@ -240,11 +240,11 @@ int call_need_dump(struct call *k, struct buf *ret)
 	int r;
 
 	*ret = (struct buf)BUF_INIT(CALL_DUMP_MAX);
-	r = dump_conf(k, ret);
+	r = dump_conf(k, conf_dump_values, ret);
 	if (r < 0 || ret->p)
 		return r;
 	r = read_missing(k, &conf);
-	return r == 0 && conf_dump(conf, ret) < 0 ? err_no_memory(&k->e) : r;
+	return r == 0 && conf_dump_values(conf, ret) < 0 ? err_no_memory(&k->e) : r;
 }
 
 /* Hooks and mounts of a configuration are the caller's own acts: a container's file must be one that he, or root, has

@@ -82,7 +82,7 @@ int call_copy_conf(struct call *k, struct conf **ret);
 /* The same, but without one the call fails: the container does not exist, or why its configuration
  * could not be read. */
 int call_need_conf(struct call *k, struct conf **ret);
-/* The same as the text of conf_dump: ret is initialised, and the caller's to end in any case. */
+/* The same as the text of conf_dump_values: ret is initialised, and the caller's to end in any case. */
 int call_need_dump(struct call *k, struct buf *ret);
 
 /* Reads the configuration file at path into a new conf with the call's name and lxcpath. */

@@ -289,7 +289,7 @@ void dump_line(struct dump *d, struct origin at, const char *key, const char *va
 	buf_addc(d->b, '\n');
 }
 
-int conf_dump(const struct conf *c, struct buf *b)
+static int dump(const struct conf *c, bool with_text, struct buf *b)
 {
 	struct dump d = { .b = b, .c = c };
 
@@ -299,10 +299,20 @@ int conf_dump(const struct conf *c, struct buf *b)
 		add_header(b, "lxcpath", c->lxcpath);
 	for (size_t i = 0; i < c->files.n; i++)
 		add_header(b, "file", c->files.v[i]);
-	for (size_t i = 0; i < c->text.n; i++)
+	for (size_t i = 0; with_text && i < c->text.n; i++)
 		add_header(b, "text", c->text.v[i]);
 	key_dump_all(c, &d);
 	return buf_ok(b) ? 0 : -ENOMEM;
+}
+
+int conf_dump(const struct conf *c, struct buf *b)
+{
+	return dump(c, true, b);
+}
+
+int conf_dump_values(const struct conf *c, struct buf *b)
+{
+	return dump(c, false, b);
 }
 
 static void unescape(char *s)

@@ -17,6 +17,8 @@ int conf_text(const struct conf *c, struct buf *b);
 /* Canonical dump: every set value once, preceded where needed by a line "#@ N:LINE" that gives its
  * origin (N counts the "#@file" lines at the head); conf_undump(dump(c)) equals c. */
 int conf_dump(const struct conf *c, struct buf *b);
+/* The same without the text of its file, for who does not write that. */
+int conf_dump_values(const struct conf *c, struct buf *b);
 /* Where the value number nth of a key (without abbreviation) stands; file NULL: nowhere. */
 struct origin conf_origin(const struct conf *c, const char *key, size_t nth);
 /* Writes the text atomically (0640 & ~umask semantics of the caller are not used: mode is exact); as io_replace, or, not

@@ -24,7 +24,7 @@ struct instance_state {
 	char *error;			/* one line; NULL */
 	char *stopper;			/* "request|signal UID PID COMMAND": who asked for the end; NULL: nobody */
 	char *cgroups, *net;		/* texts of cgroup_save and net_save; NULL */
-	char *config;			/* conf_dump of the running configuration; NULL unless asked for */
+	char *config;			/* conf_dump_values of the running configuration; NULL unless asked for */
 };
 
 /* An fd of the directory below (which begins with "lxc/") the run directory, found or made as instance_dir says. */

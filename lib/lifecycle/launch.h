@@ -22,7 +22,7 @@ struct launch_ahead {
 
 struct launch {
 	const char *name, *lxcpath;
-	const struct buf *dump;		/* conf_dump of its configuration; NULL: LAUNCH_ADOPT, which needs none */
+	const struct buf *dump;		/* conf_dump_values of its configuration; NULL: LAUNCH_ADOPT, which needs none */
 	bool foreground;		/* the call lasts as long as the container; stdio is its console */
 	bool application;		/* lxc-execute: our init is pid 1 and runs argv */
 	char *const *argv;		/* NULL: from the config */

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <lxc/lxcext.h>
+
 #include "autostart-user.h"
 #include "autostart.h"
 #include "base/cleanup.h"
@@ -210,6 +212,8 @@ static int run(struct tool *t, struct autostart *a)
 		return tool_usage(t, "option --json works only with --list (-L)"), EXIT_FAILURE;
 	if (!lxcpath)
 		return EXIT_FAILURE;
+	if (!a->list && !a->reboot && !autostart_stops(a))
+		(void)lxcext_start_many();
 	r = find(t, a, lxcpath, &l) < 0 ? EXIT_FAILURE : act(t, a, &l);
 	autostart_done(&l);
 	return r;

@@ -270,10 +270,25 @@ static bool is_init_first(struct call *k)
 	return first;
 }
 
+/* A start after which the process has nothing else to do. */
+struct last {
+	struct call *k;
+	struct start *s;
+};
+
+static void forget(void *arg)
+{
+	struct last *l = arg;
+
+	handle_set_conf(l->k->h, NULL);
+	buf_done(&l->s->dump);
+}
+
 bool api_start_exec(struct lxc_container *c, int useinit, char *const argv[], supervise_fn *monitor)
 {
 	auto_start struct start s = { .use = -EBADF };
 	struct call k;
+	struct last last = { &k, &s };
 	int r;
 
 	if (!call_begin(&k, c))
@@ -286,6 +301,8 @@ bool api_start_exec(struct lxc_container *c, int useinit, char *const argv[], su
 		if (monitor && useinit && geteuid() == 0 && is_init_first(&k)) {
 			s.l.monitor = monitor;
 			s.l.held = &s.use;
+			s.l.forget = forget;
+			s.l.forget_arg = &last;
 		}
 		r = launch_exec(&s.l, &k.e);
 	}
@@ -296,6 +313,7 @@ bool api_start_end(struct lxc_container *c, int useinit, char *const argv[], sup
 {
 	auto_start struct start s = { .use = -EBADF };
 	struct call k;
+	struct last last = { &k, &s };
 	int r;
 
 	if (!call_begin(&k, c))
@@ -307,6 +325,8 @@ bool api_start_end(struct lxc_container *c, int useinit, char *const argv[], sup
 		/* Who does not come back does not say what is to be said. */
 		s.l.monitor = k.warnings.n ? NULL : monitor;
 		s.l.held = &s.use;
+		s.l.forget = forget;
+		s.l.forget_arg = &last;
 		r = launch_start(&s.l, NULL, &k.e);
 	}
 	if (r == 0)

@@ -359,19 +359,19 @@ static struct {
 	char *begin, *args_end, *end;
 } title_room;
 
-bool proc_note_title_room(const char *title)
+size_t proc_note_title_room(void)
 {
 	char *begin = program_invocation_name, *end = environ ? environ[0] : NULL;
 
 	/* Not where somebody has moved them. */
 	if (!end || end <= begin || end[-1] != '\0')
-		return false;
+		return 0;
 	for (char **p = environ; *p == end; p++)
 		end += strlen(end) + 1;
 	title_room.begin = begin;
 	title_room.args_end = environ[0];
 	title_room.end = end;
-	return (size_t)(end - begin) > strlen(title);
+	return (size_t)(end - begin);
 }
 
 void proc_set_title(const char *title)

@@ -74,8 +74,8 @@ int proc_close_fds(int first, const int *keep, size_t n);
 /* Opens /dev/null on those of 0, 1 and 2 that are closed, so that nothing else lands there. */
 void proc_fill_stdio(void);
 /* What ps shows as the command line, and no environment, of all that share this memory: written over what the kernel left there,
- * which nobody may need any more. Whether there is room for title is looked at first, with the program's own environ. */
-bool proc_note_title_room(const char *title);
+ * which nobody may need any more. Its room is looked for first, with the program's own environ: the most bytes, NUL included. */
+size_t proc_note_title_room(void);
 void proc_set_title(const char *title);
 /* An fd that executes like path but is safe to expose to a guest: the file on a detached read-only
  * mount (root), else a sealed memfd copy. Exec with fexecve/"/proc/self/fd/N". */

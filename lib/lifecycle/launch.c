@@ -25,6 +25,7 @@
 #include "lifecycle/launch_head.h"
 #include "lifecycle/revive.h"
 #include "lifecycle/states.h"
+#include "lifecycle/zygote.h"
 
 #define SUPERVISOR PATH_LIBEXEC "/lxc-supervise"
 #define DRAIN_MS 3000
@@ -249,10 +250,13 @@ static int await(const struct launch *l, int fd, pid_t spawned, char until, unsi
 	}
 }
 
-/* Ours to reap: the daemon's short-lived parent, or the foreground monitor itself. One that hangs is
+/* Ours to reap, if there is one (the zygote's are not): the daemon's short-lived parent, or the foreground monitor itself. One that hangs is
  * killed first: what it has made is recorded, and cleaned up by the next command. */
 static void reap(pid_t pid, bool hangs)
 {
+	if (pid <= 0)
+		return;
+
 	auto_close int pidfd = hangs ? proc_pidfd_open(pid) : -EBADF;
 	int status;
 
@@ -297,8 +301,8 @@ static int fill_head(const struct launch *l, enum launch_mode mode, struct launc
 	return l->restore ? strv_copy(&h->restore, l->restore) : 0;
 }
 
-/* One whose answers come by ret->fd; the title stays the caller's. memfd, log: as above. */
-static int begin(char *title, int memfd, int log, bool keep_others, struct launch_ahead *ret, struct err **e)
+/* One whose answers come by ret->fd; the title stays the caller's. memfd, log: as above. fork: by the zygote, where there is one. */
+static int begin(char *title, int memfd, int log, bool keep_others, bool fork, struct launch_ahead *ret, struct err **e)
 {
 	auto_close int mine = -EBADF, theirs = -EBADF;
 	int pair[2], r = socket_pair(SOCK_SEQPACKET, pair, e);
@@ -307,7 +311,10 @@ static int begin(char *title, int memfd, int log, bool keep_others, struct launc
 		return r;
 	mine = pair[0];
 	theirs = pair[1];
-	r = spawn_supervisor(title, theirs, memfd, log, keep_others, &ret->pid, &ret->exe, e);
+	if (fork && zygote_fork(title, theirs, memfd, log))
+		ret->exe = -EBADF;
+	else
+		r = spawn_supervisor(title, theirs, memfd, log, keep_others, &ret->pid, &ret->exe, e);
 	if (r == 0)
 		ret->fd = take_fd(&mine);
 	return r;
@@ -319,7 +326,7 @@ void launch_ahead(const char *name, const char *lxcpath, struct launch_ahead *re
 	auto_err struct err *e = NULL;
 
 	*ret = (struct launch_ahead){ 0 };
-	if (title && begin(title, -EBADF, -EBADF, false, ret, &e) == 0)
+	if (title && begin(title, -EBADF, -EBADF, false, false, ret, &e) == 0)
 		ret->title = take_ptr(title);
 }
 
@@ -384,7 +391,7 @@ static int launch(const struct launch *l, enum launch_mode mode, char until, int
 		return r;
 	/* What a foreground monitor inherits of its starter is given to none that is there already. */
 	if (l->foreground || !use_ahead(l->ahead, title, memfd, log_fd_of(l), &s))
-		r = begin(title, memfd, log_fd_of(l), l->foreground && !l->close_fds, &s, e);
+		r = begin(title, memfd, log_fd_of(l), l->foreground && !l->close_fds, !l->foreground, &s, e);
 	return r < 0 ? r : hear(l, &s, until, 0, ret_number, text, e);
 }
 
@@ -414,6 +421,9 @@ static int become_monitor(const struct launch *l, const struct launch_head *h, c
 		strv_done(&env);
 		return err_no_memory(e);
 	}
+	/* What is read of the text is to have the room of what that was written of: the monitor keeps this memory. */
+	if (l->forget)
+		l->forget(l->forget_arg);
 	(void)fflush(NULL);
 	if (l->held && h->foreground)
 		fd_replace(l->held, -EBADF);
@@ -439,7 +449,7 @@ int launch_start(const struct launch *l, int *ret_status, struct err **e)
 		return err_no_memory(e);
 	/* Remains of a run that was killed go first: the new one would find its names taken. */
 	(void)revive_monitor(l->lxcpath, l->name);
-	if (l->monitor && proc_note_title_room(title)) {
+	if (l->monitor && proc_note_title_room() > strlen(title)) {
 		r = fill_head(l, LAUNCH_START, &h);
 		if (r == 0)
 			r = become_monitor(l, &h, title, e);
@@ -492,6 +502,13 @@ int launch_exec(const struct launch *l, struct err **e)
 	return err_set(e, errno, NULL, "cannot execute %s", SUPERVISOR);
 }
 
+int launch_many(int (*supervise)(void), struct err **e)
+{
+	auto_strv struct strv env = { 0 };
+
+	return make_environment(&env) < 0 ? err_no_memory(e) : zygote_make(supervise, env.v, e);
+}
+
 static bool needs_revival(const char *lxcpath, const char *name)
 {
 	auto_free char *rundir = system_rundir(NULL);
@@ -522,7 +539,7 @@ int revive_monitor(const char *lxcpath, const char *name)
 	h.lxcpath = (char *)lxcpath;
 	title = make_title(name, lxcpath);
 	memfd = make_memfd(&h, NULL, &e);
-	r = memfd < 0 ? memfd : begin(title, memfd, -EBADF, false, &s, &e);
+	r = memfd < 0 ? memfd : begin(title, memfd, -EBADF, false, false, &s, &e);
 	if (r < 0)
 		return r;
 	/* RUNNING: taken over. ENDED or an error: nothing runs any more. */

@@ -36,6 +36,8 @@ struct launch {
 	struct launch_ahead *ahead;	/* launch_start: used up if it is there and this container's; may be NULL */
 	const struct strv *restore;	/* criu_restore_command's: from a checkpoint instead of anew; may be NULL */
 	supervise_fn *monitor;	/* where no other program need be executed: supervise_here, else NULL */
+	void (*forget)(void *arg); /* with monitor: frees what only the start was to be told, dump included; may be NULL */
+	void *forget_arg;
 	int *held;		/* with monitor: the descriptor that is held open until the container runs, or until the caller is the monitor */
 };
 
@@ -51,5 +53,7 @@ int launch_start(const struct launch *l, int *ret_status, struct err **e);
  * executed: the caller has one thread, and answers for it that nothing of the guest's runs before our own init does, since the
  * guest could find the caller's program in /proc/PID/exe. */
 int launch_exec(const struct launch *l, struct err **e);
+/* From here on starts in the background need not execute a program: see zygote.h. */
+int launch_many(int (*supervise)(void), struct err **e);
 /* What a start would do, without starting: the plan and the step table as text. */
 int launch_explain(const struct launch *l, struct buf *out, struct err **e);

@@ -28,6 +28,7 @@
 #define LOG_CATEGORY "monitor"
 #define STOP_FREEZE_MS 2000
 #define NET_RESTART_MS 2000
+#define OLD_STACK 65536		/* what planning may have touched of it */
 #define IDLE_MS 5	/* a program that asks in a loop is back by then */
 
 int monitor_serve(struct run *r, struct err **e)
@@ -298,10 +299,13 @@ bool monitor_may_reboot(const struct run *r)
 
 static void give_back(void *arg)
 {
-	const struct monitor *m = arg;
+	struct monitor *m = arg;
 
-	if (!m->ending)
-		memory_release();
+	if (m->ending)
+		return;
+	if (m->old_stack && getppid() != m->old_user)
+		memory_release_stack(take_ptr(m->old_stack), OLD_STACK);
+	memory_release();
 }
 
 void monitor_rest(struct monitor *m)

@@ -28,6 +28,8 @@ struct monitor {
 	pid_t self;			/* the process that the next two are true of */
 	uint64_t start_time;
 	char boot_id[64];
+	char *old_stack;		/* from here down: of old_user, until that has ended; NULL: none */
+	pid_t old_user;			/* who made this process and has its memory as well */
 	bool cancelled;			/* the start was called off */
 	struct signalfd_siginfo early[8]; /* for init, which is executing its program, once that runs */
 	size_t n_early;

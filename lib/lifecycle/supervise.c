@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "kernel/memory.h"
 #include "kernel/proc.h"
 #include "kernel/rlimit.h"
 #include "kernel/signal.h"
@@ -35,7 +34,6 @@
 #undef LOG_CATEGORY
 #define LOG_CATEGORY "supervise"
 #define PROGRAM "lxc-supervise"
-#define OLD_STACK 65536	/* what planning may have touched of it */
 #define STOPPED_S 5	/* a monitor that has been stopped by a signal is not waited for that long */
 #define MAKER_ENDED 256	/* no exit status: of who has made a monitor that is gone, with all that this one had */
 
@@ -152,26 +150,18 @@ static int make_loop(struct supervisor *s, struct err **e)
 	return rc;
 }
 
-/* What the start has touched is hardly needed while the container runs. */
-static void shrink(struct supervisor *s)
-{
-	if (s->old_stack)
-		memory_release_stack(s->old_stack, OLD_STACK);
-	monitor_rest(&s->m);
-}
-
 /* It runs: nothing is left of who has started it but the memory. */
 static void let_maker_end(struct supervisor *s)
 {
+	/* The maker's stack, where that is, lasts until it is given back. */
 	const struct supervise_here *h = take_ptr(s->here);
-	int held = h->held;
 
 	proc_set_title(h->title);
 	fd_replace(&s->err_fd, -EBADF);
 	s->failure = NULL;
 	proc_answer(s->stander, W_EXITCODE(0, 0));
 	s->stander = 0;
-	fd_close(held);
+	fd_close(h->held);
 }
 
 /* From RUNNING to the end of init. */
@@ -201,7 +191,8 @@ static int stay(struct supervisor *s, struct err **e)
 	for (size_t i = 0; i < m->n_early; i++)
 		forward(m, &m->early[i]);
 	m->n_early = 0;
-	shrink(s);
+	/* What the start has touched is hardly needed while the container runs. */
+	monitor_rest(m);
 	return loop_run(m->loop);
 }
 
@@ -344,6 +335,7 @@ static void be_monitor(void *arg)
 	if (s->here && !s->head.foreground) {
 		/* The maker keeps its signals as they were. */
 		signal_reset_all();
+		(void)sigprocmask(SIG_SETMASK, &s->mask, NULL);
 		s->err_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
 	}
 	if (rc == 0 && !s->head.foreground)
@@ -407,8 +399,8 @@ static int make_monitor(struct supervisor *s, struct err **e)
 	r->cgroups_made = true;
 	if (stands)
 		s->stander = getpid();
-	else
-		s->old_stack = __builtin_frame_address(0);
+	s->m.old_user = getpid();
+	s->m.old_stack = __builtin_frame_address(0);
 	fd = cgroup_monitor_fd(r->cgroups);
 	if (fd >= 0)
 		pid = try_monitor(s, fd, &mine);
@@ -418,6 +410,7 @@ static int make_monitor(struct supervisor *s, struct err **e)
 		if (s->head.foreground) {
 			cgroup_birth_known(r->cgroups, false);
 			s->stander = 0;
+			s->m.old_stack = NULL;
 			return 0;
 		}
 		pid = try_monitor(s, -1, &mine);
@@ -429,7 +422,7 @@ static int make_monitor(struct supervisor *s, struct err **e)
 		proc_stand_for(pid, &mask);
 	if (pid > 0)
 		_exit(0);
-	s->old_stack = NULL;
+	s->m.old_stack = NULL;
 	err_move(e, mine);
 	return pid;
 }

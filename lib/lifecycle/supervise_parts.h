@@ -28,7 +28,6 @@ struct supervisor {
 	struct err **failure;	/* here, in the background: for the maker, once there is nobody else */
 	int err_fd;		/* then the caller's stderr, until it runs */
 	pid_t stander;		/* who made this one and ends as it does; 0: nobody */
-	char *old_stack;	/* that of the process that made this one, down from here; NULL: it is ours */
 };
 
 /* ---- supervise_status */

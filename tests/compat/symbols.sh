@@ -74,6 +74,7 @@ lxcext_start_ahead@@LXCEXT_1
 lxcext_execute@@LXCEXT_1
 lxcext_start_end@@LXCEXT_1
 lxcext_start_exec@@LXCEXT_1
+lxcext_start_many@@LXCEXT_1
 lxcext_start_timed@@LXCEXT_1
 lxcext_version@@LXCEXT_1
 lxcext_warning@@LXCEXT_1

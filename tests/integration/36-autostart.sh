@@ -71,6 +71,18 @@ gone() {
 	done
 }
 
+# ---- one process forks for all of root's
+
+make first 'lxc.start.auto = 1'
+afresh
+ok "one starts" lxc-autostart
+up first
+monitor=$(sed -n 's/^monitor //p' "$(find "${XDG_RUNTIME_DIR:-/run}/lxc/instance" -path "*/first-$tag/state")" | cut -d' ' -f1)
+is "$(stat -Lc %i "/proc/$monitor/exe")" "$(stat -Lc %i "$(command -v lxc-autostart)")" "its monitor executed no program"
+is "$(tr '\0' '|' <"/proc/$monitor/cmdline")" "[lxc monitor] $lxcpath first-$tag|" "but has its title"
+is "$(cat "/proc/$monitor/comm")" lxc-supervise "and its name"
+gone
+
 # ---- web requires db, which no group and no mark would start, and comes after cache; the least number of the order
 
 make web 'lxc.start.auto = 1' 'lxc.start.order = -7' "lxc.start.requires = db-$tag" "lxc.start.after = cache-$tag nosuch-$tag"

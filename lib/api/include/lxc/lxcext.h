@@ -66,6 +66,11 @@ extern bool lxcext_start_end(struct lxc_container *c, int useinit, char *const a
  * without an effect where it cannot be done. 0, or a negative errno for a bad handle. */
 extern int lxcext_start_ahead(struct lxc_container *c);
 
+/* Says, before there is a second thread, that this program starts many containers in the background: a process is made that
+ * forks for each of them, so that no program is executed. Under the conditions of lxcext_start_end, elsewhere without an
+ * effect; not needed. 0, or a negative errno if there cannot be such a process, which changes nothing. */
+extern int lxcext_start_many(void);
+
 /* start() of a container in the background, and how long it took: *ret gets a line "BEGIN END WHO STEP" for each step,
  * in nanoseconds since the call, WHO being client, monitor or init; free() it. NULL if the start failed. */
 extern bool lxcext_start_timed(struct lxc_container *c, int useinit, char *const argv[], char **ret);

@@ -250,8 +250,8 @@ static int await(const struct launch *l, int fd, pid_t spawned, char until, unsi
 	}
 }
 
-/* Ours to reap, if there is one (the zygote's are not): the daemon's short-lived parent, or the foreground monitor itself. One that hangs is
- * killed first: what it has made is recorded, and cleaned up by the next command. */
+/* Ours to reap, if there is one (the zygote's are not): the daemon's short-lived parent, or the foreground monitor itself. One that
+ * hangs is killed first: what it has made is recorded, and cleaned up by the next command. */
 static void reap(pid_t pid, bool hangs)
 {
 	if (pid <= 0)
@@ -400,20 +400,13 @@ int launch_explain(const struct launch *l, struct buf *out, struct err **e)
 	return launch(l, LAUNCH_EXPLAIN, STATUS_TEXT, NULL, out, e);
 }
 
-static int compare_ints(const void *a, const void *b)
-{
-	const int *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 /* What an execve would have done is for the monitor to do. */
 static int become_monitor(const struct launch *l, const struct launch_head *h, const char *title, struct err **e)
 {
 	auto_buf struct buf b = BUF_INIT(SUPERVISE_TEXT_MAX);
 	struct supervise_here here = { .log_fd = log_fd_of(l), .held = -EBADF, .title = title };
 	struct strv env = { 0 };
-	int keep[2] = { here.log_fd, here.log_fd }, r = make_text(h, l->dump, &b, e);
+	int r = make_text(h, l->dump, &b, e);
 
 	if (r < 0)
 		return r;
@@ -428,11 +421,10 @@ static int become_monitor(const struct launch *l, const struct launch_head *h, c
 	if (l->held && h->foreground)
 		fd_replace(l->held, -EBADF);
 	else if (l->held)
-		here.held = keep[1] = *l->held;
+		here.held = *l->held;
 	/* A monitor in the background holds nothing of its starter's open. */
-	qsort(keep, ARRAY_SIZE(keep), sizeof(*keep), compare_ints);
 	if (l->close_fds || !h->foreground)
-		(void)proc_close_fds(3, keep, ARRAY_SIZE(keep));
+		(void)proc_close_fds(3, (const int[]){ MIN(here.log_fd, here.held), MAX(here.log_fd, here.held) }, 2);
 	here.len = b.len;
 	here.text = buf_take(&b);
 	here.environment = env.v;

@@ -369,13 +369,15 @@ static pid_t try_monitor(struct supervisor *s, int fd, struct err **e)
 }
 
 /* Does not return if it answers. Else the memory is the maker's alone again, with the reason in it. */
-static int wait_for_monitor(pid_t pid, const sigset_t *before, const char *name, struct err **failure)
+static int wait_for_monitor(struct supervisor *s, pid_t pid, const sigset_t *before, const char *name, struct err **failure)
 {
 	int status;
 
-	if (!proc_stand_until(pid, before, STOPPED_S, &status))
+	if (!proc_stand_until(pid, before, STOPPED_S, &status)) {
+		/* It is there, and has the memory when it goes on: with nobody to tell why it calls off the start. */
+		s->failure = NULL;
 		(void)err_monitor_stopped(failure, name, pid);
-	else if (!*failure)
+	} else if (!*failure)
 		(void)err_monitor_lost(failure, name);
 	return MAKER_ENDED;
 }
@@ -417,7 +419,7 @@ static int make_monitor(struct supervisor *s, struct err **e)
 	}
 	/* Of s nothing any more: it is the monitor's. */
 	if (pid > 0 && here)
-		return wait_for_monitor(pid, &before, name, failure);
+		return wait_for_monitor(s, pid, &before, name, failure);
 	if (pid > 0 && stands)
 		proc_stand_for(pid, &mask);
 	if (pid > 0)

@@ -2,6 +2,7 @@
 /* Copyright (C) The Tiffin authors */
 /* lxc-autostart - starts, stops or reboots the containers that are marked for it, group by group and
  * in their order. What the boot script calls. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 
 #define EXIT_SOME_FAILED 2
 #define JOBS_MAX 64
+#define OPENED_ALONE 8	/* so many are not worth another thread */
 
 /* Adds the words of a comma list, empty ones included, once each. */
 static int add_groups(struct tool *t, struct strv *groups, const char *list)
@@ -111,17 +113,54 @@ static int by_order(const void *a, const void *b)
 	return strcmp(x->c->name, y->c->name);
 }
 
+/* Containers that several threads open. */
+struct opening {
+	const char *lxcpath;
+	char **names;
+	struct lxc_container **c;	/* as names */
+	size_t n;
+	_Atomic size_t next;
+};
+
+static void *open_some(void *arg)
+{
+	struct opening *o = arg;
+
+	for (size_t i; (i = o->next++) < o->n;)
+		o->c[i] = lxc_container_new(o->names[i], o->lxcpath);
+	return NULL;
+}
+
+/* Reading a configuration takes a while: with many of them, one processor would have nothing to do. */
+static void open_all(struct opening *o, int jobs)
+{
+	size_t n = 0, wanted = MIN((size_t)MIN(jobs, JOBS_MAX), o->n / OPENED_ALONE);
+	pthread_t threads[JOBS_MAX];
+
+	while (n + 1 < wanted && pthread_create(&threads[n], NULL, open_some, o) == 0)
+		n++;
+	(void)open_some(o);
+	while (n)
+		(void)pthread_join(threads[--n], NULL);
+}
+
 /* All defined containers, in starting order. */
 static int find(struct tool *t, const struct autostart *a, const char *lxcpath, struct nodes *ret)
 {
+	struct opening o = { .lxcpath = lxcpath };
 	char **names = NULL;
 	int n = access(lxcpath, F_OK) < 0 && errno == ENOENT ? 0 : list_defined_containers(lxcpath, &names, NULL);
 
 	if (n < 0)
 		return tool_failed(t, NULL, "cannot list the containers in %s", lxcpath), -1;
 	ret->v = calloc((size_t)n + 1, sizeof(*ret->v));
-	for (int i = 0; i < n; i++) {
-		struct lxc_container *c = ret->v ? lxc_container_new(names[i], lxcpath) : NULL;
+	o.c = calloc((size_t)n + 1, sizeof(*o.c));
+	o.names = names;
+	o.n = ret->v && o.c ? (size_t)n : 0;
+	open_all(&o, a->jobs);
+	for (size_t i = 0; i < o.n; i++) {
+		/* Once more for the reason, which is this thread's then. */
+		struct lxc_container *c = o.c[i] ? o.c[i] : lxc_container_new(names[i], lxcpath);
 
 		if (c)
 			ret->v[ret->n++] = (struct node){ .c = c, .order = number_item(c, "lxc.start.order"),
@@ -129,10 +168,12 @@ static int find(struct tool *t, const struct autostart *a, const char *lxcpath, 
 							  .is_auto = a->ignore_auto || number_item(c, "lxc.start.auto") == 1 };
 		else
 			(void)tool_failed(t, NULL, "cannot open container %s in %s", names[i], lxcpath);
-		free(names[i]);
 	}
+	for (int i = 0; i < n; i++)
+		free(names[i]);
 	free(names);
-	if (!ret->v)
+	free(o.c);
+	if (o.n != (size_t)n)
 		return tool_usage(t, "out of memory");
 	qsort(ret->v, ret->n, sizeof(*ret->v), by_order);
 	return 0;
@@ -228,7 +269,7 @@ int main(int argc, char *argv[])
 		.flags = TOOL_NO_NAME,
 		.option = option);
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	struct autostart a = { .timeout = 60, .jobs = cores > 0 && cores < JOBS_MAX ? (int)cores + 1 : JOBS_MAX };
+	struct autostart a = { .timeout = 60, .jobs = cores > 0 && cores < JOBS_MAX ? (int)cores + 2 : JOBS_MAX };
 	auto_tool struct tool t = { 0 };
 	int r;
 

@@ -241,6 +241,8 @@ sandbox() {
 	# The host's files cannot be written in here, whatever goes wrong.
 	mount --bind "$TIFFIN_INST" "$TIFFIN_INST"
 	mount -o remount,bind,ro /
+	# With a sanitizer the tools have no entry of ours that protects them; what they do only then is to be seen as well.
+	[ -z "${TIFFIN_SANITIZED-}" ] || { mount --bind "$TIFFIN_INST/bin" "$TIFFIN_INST/bin" && mount -o remount,bind,ro "$TIFFIN_INST/bin"; }
 	mount -t tmpfs -o mode=0755 tmpfs /run
 	# What others have mounted there comes and goes with them.
 	awk '$5 ~ "^/tmp/" { print $5 }' /proc/self/mountinfo | sort -r | while read -r theirs; do

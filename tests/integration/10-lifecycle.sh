@@ -243,6 +243,7 @@ monitor_pid() {
 }
 # 34 and 64: the first and the last of the real-time ones, of which every libc keeps some to itself.
 for signal in TERM INT HUP USR1 34 64; do
+	: >"$scratch/foreground"
 	lxc-execute -n "$n-x" -f "$scratch/execute.conf" -- /bin/sh -c 'trap "exit 7" TERM INT USR1 34 64; echo ready; while :; do sleep 0.05; done' \
 		</dev/null >"$scratch/foreground" 2>&1 &
 	foreground=$!
@@ -267,6 +268,7 @@ while [ $i -lt 60 ] && [ "$status" -eq 7 ]; do
 	wait "$foreground" || status=$?
 done
 is "$i: $status: $word" "60: 7: ready" "so does one that comes at once"
+: >"$scratch/foreground"
 lxc-execute -n "$n-x" -f "$scratch/execute.conf" -- /bin/sh -c 'echo ready; while :; do sleep 0.05; done' </dev/null >"$scratch/foreground" 2>&1 &
 foreground=$!
 ok "execute runs" await_ready
@@ -279,6 +281,7 @@ if [ "$monitor" != "$foreground" ]; then
 	is "$?" 137 "who stands for it is killed"
 	is "$(lxc-info -n "$n-x" -sH)" RUNNING "the container goes on"
 	succeeds "and can be stopped" lxc-stop -n "$n-x" -k
+	: >"$scratch/foreground"
 	lxc-execute -n "$n-x" -f "$scratch/execute.conf" -- /bin/sh -c 'echo ready; while :; do sleep 0.05; done' </dev/null >"$scratch/foreground" 2>&1 &
 	foreground=$!
 	ok "execute runs" await_ready
@@ -306,6 +309,7 @@ succeeds "what ran is stopped" lxc-stop -n "$n-x" -k
 
 # Root's lxc-execute is the monitor itself, where nothing of the guest's could look at its file.
 monitor_file() {
+	: >"$scratch/foreground"
 	lxc-execute -n "$n-x" -f "$1" -- /bin/sh -c 'echo ready; while :; do sleep 0.05; done' </dev/null >"$scratch/foreground" 2>&1 &
 	foreground=$!
 	eventually 10 grep -q ready "$scratch/foreground" && cat "/proc/$(monitor_pid)/comm"

@@ -122,11 +122,20 @@ done
 run "$tmp/lxc-net" restart
 [ $status -eq 0 ]
 ok "restart"
-kill -9 "$(cat "$tmp/run/dnsmasq.pid")"
+pid=$(cat "$tmp/run/dnsmasq.pid")
+kill -9 "$pid"
+# Its parent has to notice, then the number names nobody.
+tries=0
+while [ -e "/proc/$pid/cmdline" ] && [ $tries -lt 50 ]; do
+	sleep 0.1
+	tries=$((tries + 1))
+done
 rm "$tmp/run/network_up"
 run "$tmp/lxc-net" start
 [ $status -eq 0 ]
 ok "start clears what a crash left"
+! grep -q "/proc/$pid" "$tmp/out"
+ok "and says nothing of a process that is gone"
 pid=$(cat "$tmp/run/dnsmasq.pid")
 run "$tmp/lxc-net" stop
 [ $status -eq 0 ] && [ "$(ip -o link | wc -l)" = 1 ] && [ -z "$(nft list tables)" ] && ! kill -0 "$pid" 2>/dev/null &&

@@ -39,13 +39,14 @@ bool api_set_cgroup_item(struct lxc_container *c, const char *subsys, const char
 int api_seccomp_notify_fd(struct lxc_container *c);
 int api_seccomp_notify_fd_active(struct lxc_container *c);
 
-/* api_run.c */
+/* api_start.c */
 bool api_start(struct lxc_container *c, int useinit, char *const argv[]);
 bool api_startl(struct lxc_container *c, int useinit, ...);
-/* lxcext_start_exec; monitor, which may be NULL, if the program has one thread and can be the monitor itself. */
-bool api_start_exec(struct lxc_container *c, int useinit, char *const argv[], supervise_fn *monitor);
-/* lxcext_start_end, where the monitor can be made here. */
-bool api_start_end(struct lxc_container *c, int useinit, char *const argv[], supervise_fn *monitor);
+/* A start after which the process has nothing else to do: lxcext_start_exec or, not in the foreground, lxcext_start_end. monitor: if
+ * the program has one thread, and may be or make the monitor itself (root, and in the background protected); else NULL. */
+bool api_start_last(struct lxc_container *c, int useinit, char *const argv[], bool foreground, supervise_fn *monitor);
+
+/* api_run.c */
 bool api_stop(struct lxc_container *c);
 bool api_shutdown(struct lxc_container *c, int timeout);
 bool api_reboot(struct lxc_container *c);

@@ -20,14 +20,7 @@
 #include "base/str.h"
 #include "base/table.h"
 #include "cgroup/internal.h"
-
-/* A directory in /proc/self/task per thread, beside "." and "..". */
-static bool is_single_threaded(void)
-{
-	struct stat st;
-
-	return stat("/proc/self/task", &st) == 0 && st.st_nlink == 3;
-}
+#include "kernel/proc.h"
 
 /* The text of /proc/PID/cgroup, "" when it cannot be read. */
 static char *memberships(pid_t pid)
@@ -77,7 +70,7 @@ static int cannot_move(const struct hierarchy *h, const struct cg_dir *d, pid_t 
 
 int enter_self(const struct hierarchy *h, int dir)
 {
-	int r = h->v2 || !is_single_threaded() ? -ENOENT : io_write_value(dir, "tasks", "0");
+	int r = h->v2 || !proc_has_one_thread() ? -ENOENT : io_write_value(dir, "tasks", "0");
 
 	return r == 0 ? 0 : io_write_value(dir, "cgroup.procs", "0");
 }

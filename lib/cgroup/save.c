@@ -5,7 +5,8 @@
  * has the inode number (the kernel's cgroup id) that it had.
  *
  * Words, separated by blanks: ROLE:HIERARCHY:INODE:PATH with role m, l, i; p:HIERARCHY:PATH for
- * directories above them; a limit directory that is about to be made has inode number 0; h:HIERARCHY:PATH for where the starter came from; d:allow or d:deny and
+ * directories above them; a limit directory that is about to be made has inode number 0;
+ * h:HIERARCHY:PATH for where the starter came from; d:allow or d:deny and
  * x:TYPE:MAJOR:MINOR:ACCESS for the device policy. Paths are percent-encoded. */
 #include <errno.h>
 #include <fcntl.h>

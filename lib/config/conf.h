@@ -228,6 +228,21 @@ static inline void auto_conf_fn(struct conf **c)
 #define auto_conf __attribute__((cleanup(auto_conf_fn)))
 /* The interned copy of a file name (borrowed from c); NULL when out of memory. */
 const char *conf_intern(struct conf *c, const char *file);
+/* lxc.namespace.share of any kind. */
+static inline bool conf_shares_namespaces(const struct conf *c)
+{
+	for (int i = 0; i < NS_COUNT; i++)
+		if (c->ns_share[i].v)
+			return true;
+	return false;
+}
+
+/* Hooks that run inside while the container is set up. */
+static inline bool conf_has_setup_hooks(const struct conf *c)
+{
+	return c->hooks[HOOK_PRE_MOUNT].n || c->hooks[HOOK_MOUNT].n || c->hooks[HOOK_AUTODEV].n;
+}
+
 /* True if any idmap line was given: a user namespace is wanted. */
 static inline bool conf_is_mapped(const struct conf *c)
 {

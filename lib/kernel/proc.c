@@ -354,6 +354,14 @@ int proc_safe_exe(const char *path, struct err **e)
 	return fd < 0 ? err_set(e, -fd, NULL, "cannot make a protected copy of %s", path) : fd;
 }
 
+bool proc_has_one_thread(void)
+{
+	struct stat st;
+
+	/* A directory per thread, beside "." and "..". */
+	return stat("/proc/self/task", &st) == 0 && st.st_nlink == 3;
+}
+
 /* Where the kernel left the arguments and, behind them, the environment. */
 static struct {
 	char *begin, *args_end, *end;

@@ -73,6 +73,8 @@ int proc_owner(pid_t pid, uid_t *uid, gid_t *gid);
 int proc_close_fds(int first, const int *keep, size_t n);
 /* Opens /dev/null on those of 0, 1 and 2 that are closed, so that nothing else lands there. */
 void proc_fill_stdio(void);
+/* Of this process. */
+bool proc_has_one_thread(void);
 /* What ps shows as the command line, and no environment, of all that share this memory: written over what the kernel left there,
  * which nobody may need any more. Its room is looked for first, with the program's own environ: the most bytes, NUL included. */
 size_t proc_note_title_room(void);

@@ -258,23 +258,15 @@ static bool has_cgroup_entries(const struct run *r)
 	return false;
 }
 
-static bool has_hooks_inside(const struct conf *c)
-{
-	return c->hooks[HOOK_PRE_MOUNT].n || c->hooks[HOOK_MOUNT].n || c->hooks[HOOK_AUTODEV].n;
-}
-
 /* Only where nobody sees it: nothing of the user's or of the guest's runs, and no cgroups are mounted, before init is where it
  * belongs. A mapped init may no longer move itself by what the monitor opened. */
 static bool may_cgroups_be_late(const struct run *r)
 {
 	const struct conf *c = r->conf;
 
-	for (int i = 0; i < NS_COUNT; i++)
-		if (c->ns_share[i].v)
-			return false;
 	return cgroup_may_be_later(r->cgroups) && (r->late_flags & CLONE_NEWCGROUP) && (r->all_flags & CLONE_NEWNS) &&
-	       !run_is_mapped(r) && !cgroup_wants_mount(r->cgroups, c, true) && !has_cgroup_entries(r) && !has_hooks_inside(c) &&
-	       !has_scripts(c);
+	       !run_is_mapped(r) && !cgroup_wants_mount(r->cgroups, c, true) && !has_cgroup_entries(r) && !conf_has_setup_hooks(c) &&
+	       !conf_shares_namespaces(c) && !has_scripts(c);
 }
 
 int plan_make(struct run *r, struct err **e)

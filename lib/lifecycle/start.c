@@ -73,10 +73,7 @@ static bool has_host_console(const struct run *r)
 }
 static bool has_shared(const struct run *r)
 {
-	for (int i = 0; i < NS_COUNT; i++)
-		if (r->conf->ns_share[i].v)
-			return true;
-	return false;
+	return conf_shares_namespaces(r->conf);
 }
 static bool has_caps(const struct run *r)
 {

@@ -155,14 +155,52 @@ void tool_show_warnings(struct tool *t, struct lxc_container *c)
 	lxcext_clear_warnings(c);
 }
 
-int tool_flush(struct tool *t)
+/* True after a message: the output could not be written, and that is said once. */
+static bool output_failed;
+
+static int output_error(const struct tool_def *def, bool quiet, bool json_errors)
 {
+	struct tool t = { .def = def, .quiet = quiet, .json_errors = json_errors };
 	auto_err struct err *e = NULL;
 
+	output_failed = true;
+	(void)err_set(&e, errno, NULL, "cannot write the output");
+	return tool_error_chain(&t, e);
+}
+
+int tool_flush(struct tool *t)
+{
+	if (output_failed)
+		return EXIT_FAILURE;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return EXIT_SUCCESS;
-	(void)err_set(&e, errno, NULL, "cannot write the output");
-	return tool_error_chain(t, e);
+	return output_error(t->def, t->quiet, t->json_errors);
+}
+
+/* What close_output says a failure with: the tool is gone by then. */
+static struct {
+	const struct tool_def *def;
+	bool quiet, json_errors;
+} closing;
+
+/* The last thing of every tool. The output is closed here, since some file systems say only then that
+ * it was not kept, and since a reader of both pipes then has their ends while our memory is still to
+ * be taken down. Left to the end of the process they come one after the other in its last
+ * microseconds, and a reader on the same processor is put before us each time: it finds us not ended
+ * yet, and a wait with a time limit (Python's) then sleeps for a millisecond. */
+static void close_output(void)
+{
+	bool had_failed = ferror(stdout);
+
+	errno = 0;
+	if ((fclose(stdout) != 0 || had_failed) && !output_failed) {
+		errno = errno ? errno : EIO;
+		(void)output_error(closing.def, closing.quiet, closing.json_errors);
+		_exit(EXIT_FAILURE);
+	}
+#ifndef __SANITIZE_ADDRESS__ /* what has leaked is told after this */
+	(void)close(STDERR_FILENO);
+#endif
 }
 
 /* 0: taken; 1: help or version was shown, leave with success; -1: leave with failure. */
@@ -292,7 +330,11 @@ bool tool_begin(struct tool *t, const struct tool_def *def, void *data, int argc
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
 		if (STREQ(argv[i], "--json-errors"))
 			t->json_errors = true;
+	closing = (typeof(closing)){ .def = def, .json_errors = t->json_errors };
+	/* Without memory the C library writes what is left, and says nothing. */
+	(void)atexit(close_output);
 	r = parse(t, argc, argv);
+	closing.quiet = t->quiet;
 	if (r != 0) {
 		*ret_exit = r > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 		return false;

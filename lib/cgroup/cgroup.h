@@ -61,6 +61,8 @@ int cgroup_enter_payload(struct cgroups *g, pid_t pid, bool born, struct err **e
 int cgroup_limits(struct cgroups *g, struct err **e);
 /* Gives the payload cgroup to the mapped root (no-op without idmap). */
 int cgroup_delegate(struct cgroups *g, const struct conf *c, struct err **e);
+/* Whether there are any. */
+bool cgroup_filters_devices(const struct cgroups *g);
 /* Device rules: v1 devices.allow/deny, v2 BPF program. After init has made its nodes. */
 int cgroup_devices(struct cgroups *g, struct err **e);
 /* Changes the device rules of a running container: "c 1:3 rwm". */

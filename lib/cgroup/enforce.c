@@ -181,6 +181,11 @@ static int enforce_inner(struct cgroups *g, const struct hierarchy *h, struct er
 	return r;
 }
 
+bool cgroup_filters_devices(const struct cgroups *g)
+{
+	return g->policy.set;
+}
+
 int cgroup_devices(struct cgroups *g, struct err **e)
 {
 	const struct hierarchy *h = g->devices_h < 0 ? NULL : &g->h.v[g->devices_h];

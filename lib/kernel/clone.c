@@ -361,7 +361,8 @@ _Noreturn void proc_stand_for(pid_t pid, const sigset_t *mask)
 
 	(void)sigemptyset(&early);
 	(void)proc_raw(SYS_rt_sigpending, (long)(uintptr_t)&early, _NSIG / 8, 0, 0);
-	(void)proc_raw(SYS_close_range, 0, UINT_MAX, 0, 0);
+	/* The other gives the caller's up before it answers: who reads from them finds their end with ours. */
+	(void)proc_raw(SYS_close_range, STDERR_FILENO + 1, UINT_MAX, 0, 0);
 	for (;;) {
 		if (proc_raw(SYS_rt_sigtimedwait, set, (long)(uintptr_t)&si, 0, _NSIG / 8) < 0)
 			continue;

@@ -182,6 +182,12 @@ static int run_meanwhile(struct sequence *s, size_t until, struct run *r, struct
 			continue;
 		if (t->side == SIDE_MONITOR)
 			return 0;
+		if (t->side == SIDE_WORD) {
+			rc = wait_turn(s, r, e);
+			if (rc < 0)
+				return rc;
+			continue;
+		}
 		rc = run_step(s, i, r, e);
 		if (rc < 0)
 			return err_wrap(e, rc, "%s", t->text);
@@ -194,6 +200,7 @@ static int run_meanwhile(struct sequence *s, size_t until, struct run *r, struct
 int seq_run_monitor(struct sequence *s, size_t until, struct run *r, struct err **e)
 {
 	enum side turn = s->done && s->steps[s->done - 1].side == SIDE_INIT ? SIDE_INIT : SIDE_MONITOR;
+	bool born = false; /* in the row before: init begins by itself */
 	int rc = 0;
 
 	for (; s->done < until; s->done++) {
@@ -203,7 +210,7 @@ int seq_run_monitor(struct sequence *s, size_t until, struct run *r, struct err 
 		if (!is_needed(t, r))
 			continue;
 		if (t->side == SIDE_INIT) {
-			if (turn == SIDE_MONITOR)
+			if (turn == SIDE_MONITOR && !born)
 				rc = say(s, MSG_GO);
 			if (rc < 0)
 				return init_died(s, e);
@@ -214,21 +221,30 @@ int seq_run_monitor(struct sequence *s, size_t until, struct run *r, struct err 
 			turn = SIDE_INIT;
 			continue;
 		}
-		if (t->side == SIDE_MEANWHILE && turn == SIDE_INIT)
+		if (t->side != SIDE_MONITOR && turn == SIDE_INIT)
 			continue;
 		if (turn == SIDE_INIT && (rc = wait_turn(s, r, e)) < 0)
 			return rc;
 		turn = SIDE_MONITOR;
+		born = s->fd < 0;
 		rc = run_step(s, s->done, r, e);
+		born = born && s->fd >= 0;
 		if (rc < 0)
 			return err_wrap(e, rc, "%s", t->text);
 	}
 	return until == s->n && turn == SIDE_INIT ? wait_exec(s, r, e) : 0;
 }
 
+static bool begins_with_init(const struct sequence *s, size_t from, const struct run *r)
+{
+	while (from < s->n && !is_needed(&s->steps[from], r))
+		from++;
+	return from < s->n && s->steps[from].side == SIDE_INIT;
+}
+
 int seq_run_init(struct sequence *s, size_t from, struct run *r, struct err **e)
 {
-	enum side turn = SIDE_MONITOR;
+	enum side turn = begins_with_init(s, from, r) ? SIDE_INIT : SIDE_MONITOR;
 	int rc = 0;
 
 	for (size_t i = from; i < s->n; i++) {
@@ -236,6 +252,12 @@ int seq_run_init(struct sequence *s, size_t from, struct run *r, struct err **e)
 
 		if (!is_needed(t, r))
 			continue;
+		if (t->side == SIDE_WORD) {
+			rc = say(s, MSG_GO);
+			if (rc < 0)
+				return rc;
+			continue;
+		}
 		if (t->side == SIDE_MEANWHILE && turn == SIDE_INIT) {
 			rc = wait_turn(s, r, e);
 			if (rc < 0)
@@ -265,13 +287,13 @@ int seq_run_init(struct sequence *s, size_t from, struct run *r, struct err **e)
 	return 0;
 }
 
-void seq_refuse(struct sequence *s, struct run *r, struct err *why)
+void seq_refuse(struct sequence *s, size_t from, struct run *r, struct err *why)
 {
 	auto_err struct err *e = NULL;
 
 	err_role(why, "init");
 	/* The turn first: a word that nobody reads would end the connection before the monitor has the reason. */
-	if (wait_turn(s, r, &e) == 0)
+	if (begins_with_init(s, from, r) || wait_turn(s, r, &e) == 0)
 		report(s, why);
 }
 

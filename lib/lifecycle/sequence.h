@@ -14,7 +14,9 @@
 
 /* SIDE_MEANWHILE: the monitor's, which it runs while init is in the rows before, from init's turn on. It knows only what was there
  * then, cannot be undone by itself, and what it leaves is there for init's rows that follow. */
-enum side { SIDE_MONITOR, SIDE_INIT, SIDE_MEANWHILE };
+/* SIDE_WORD: init says that it is here, with what it hands over, and does not wait; what the monitor does meanwhile in the rows
+ * after this one begins then. */
+enum side { SIDE_MONITOR, SIDE_INIT, SIDE_MEANWHILE, SIDE_WORD };
 
 struct run;
 
@@ -22,7 +24,7 @@ struct step {
 	enum side side;
 	const char *text;			/* gerund: shown by --explain and in errors */
 	bool (*needed)(const struct run *r);	/* NULL: always. The same answer on both sides. */
-	int (*run)(struct run *r, struct err **e);
+	int (*run)(struct run *r, struct err **e);	/* not of SIDE_WORD */
 	void (*undo)(struct run *r);		/* SIDE_MONITOR only */
 };
 
@@ -54,11 +56,12 @@ struct sequence {
 /* Runs the monitor's rows from s->done up to (not including) the first row of init after row
  * `until` or the end. Used in two parts: before init exists, and after. */
 int seq_run_monitor(struct sequence *s, size_t until, struct run *r, struct err **e);
-/* Init's side, from row `from`. Returns only on failure (already reported to the monitor) or, after
+/* Init's side, from row `from`, after the one that made it: its first rows wait for nobody if there are none of the monitor's
+ * between. Returns only on failure (already reported to the monitor) or, after
  * the announcement, when the last row (exec) failed. */
 int seq_run_init(struct sequence *s, size_t from, struct run *r, struct err **e);
 /* Init's side where its rows cannot even begin: at its first turn the monitor is told why. */
-void seq_refuse(struct sequence *s, struct run *r, struct err *why);
+void seq_refuse(struct sequence *s, size_t from, struct run *r, struct err *why);
 /* Whether init is in its last row, which executes another program: that may run already. */
 bool seq_is_executing(const struct sequence *s);
 /* Undo of all monitor rows that were run, in reverse. */

@@ -22,6 +22,36 @@ static bool has_network(const struct run *r)
 {
 	return r->net;
 }
+static bool has_host_network(const struct run *r)
+{
+	return r->net && net_has_host_half(r->net);
+}
+static bool has_tuning(const struct run *r)
+{
+	return r->conf->sched_core.v || r->conf->proc.n || r->conf->prlimit.n;
+}
+static bool has_start_host_hooks(const struct run *r)
+{
+	return r->conf->hooks[HOOK_START_HOST].n;
+}
+/* What the monitor does at the end it can do while init switches its root: init has made its devices and terminals, no program
+ * of the guest's runs in between, and nothing of a later row is asked for. */
+static bool has_quick_end(const struct run *r)
+{
+	return !r->conf->hooks[HOOK_START].n && !has_start_host_hooks(r) && !r->seccomp.notify && r->want_console;
+}
+static bool has_slow_end(const struct run *r)
+{
+	return !has_quick_end(r);
+}
+static bool has_quick_filter(const struct run *r)
+{
+	return has_quick_end(r) && cgroup_filters_devices(r->cgroups);
+}
+static bool has_slow_filter(const struct run *r)
+{
+	return !has_quick_end(r) && cgroup_filters_devices(r->cgroups);
+}
 static bool has_lsm(const struct run *r)
 {
 	return r->lsm;
@@ -115,8 +145,8 @@ static const struct step steps[] = {
 	{ SIDE_MONITOR, "keeping the network namespace", has_late_net, host_keep_net, NULL },
 	/* Before init takes its cgroup namespace: its root is where init is then. */
 	{ SIDE_MONITOR, "setting cgroup limits", has_early_cgroups, host_limit, NULL },
-	{ SIDE_MONITOR, "creating network devices", has_network, host_make_network, host_remove_network },
-	{ SIDE_MONITOR, "setting limits of the first process", NULL, host_tune_init, NULL },
+	{ SIDE_MONITOR, "creating network devices", has_host_network, host_make_network, host_remove_network },
+	{ SIDE_MONITOR, "setting limits of the first process", has_tuning, host_tune_init, NULL },
 
 	{ SIDE_INIT, "arming the death signal", NULL, init_arm, NULL },
 	/* Its user is still the caller, who may go where no mapped id may; its capabilities are those of the
@@ -140,6 +170,7 @@ static const struct step steps[] = {
 	{ SIDE_MEANWHILE, "making and limiting cgroups of v1", has_late_cgroups, host_make_late_cgroups, NULL },
 	{ SIDE_INIT, "entering cgroups of v1", has_late_cgroups, init_join_cgroups, NULL },
 	{ SIDE_INIT, "making cgroup and time namespaces", has_later_namespaces, init_unshare, NULL },
+	{ SIDE_WORD, "handing over terminals", has_quick_end, NULL, NULL },
 	{ SIDE_INIT, "switching root", has_own_mounts, init_switch_root, NULL },
 	{ SIDE_INIT, "setting sysctls", NULL, init_sysctls, NULL },
 	{ SIDE_INIT, "dropping capabilities", has_caps, init_drop_caps, NULL },
@@ -151,9 +182,11 @@ static const struct step steps[] = {
 	{ SIDE_INIT, "redirecting stdio", NULL, init_stdio, NULL },
 
 	/* After init has made its device nodes. */
-	{ SIDE_MONITOR, "filtering devices", NULL, host_filter_devices, NULL },
-	{ SIDE_MONITOR, "running hooks start-host", NULL, host_start_host, NULL },
-	{ SIDE_MONITOR, "taking terminals", NULL, host_take_terminals, NULL },
+	{ SIDE_MEANWHILE, "filtering devices", has_quick_filter, host_filter_devices, NULL },
+	{ SIDE_MEANWHILE, "taking terminals", has_quick_end, host_take_terminals, NULL },
+	{ SIDE_MONITOR, "filtering devices", has_slow_filter, host_filter_devices, NULL },
+	{ SIDE_MONITOR, "running hooks start-host", has_start_host_hooks, host_start_host, NULL },
+	{ SIDE_MONITOR, "taking terminals", has_slow_end, host_take_terminals, NULL },
 
 	{ SIDE_INIT, "executing init", NULL, init_exec, NULL },
 };
@@ -174,7 +207,7 @@ void start_init(struct run *r, int fd, int rc, struct err *e)
 	if (rc == 0)
 		(void)seq_run_init(&r->seq, row_of(host_make_init) + 1, r, &e);
 	else
-		seq_refuse(&r->seq, r, e);
+		seq_refuse(&r->seq, row_of(host_make_init) + 1, r, e);
 	_exit(1);
 }
 

@@ -465,7 +465,7 @@ void host_remove_network(struct run *r)
 	auto_strv struct strv env = { 0 };
 	auto_close int outside = -EBADF;
 
-	if (!r->net)
+	if (!r->net || !net_has_host_half(r->net))
 		return;
 	outside = r->cgroups ? cgroup_outside(r->cgroups) : -EBADF;
 	(void)hooks_environment(r, false, &env, NULL);

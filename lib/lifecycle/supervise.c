@@ -224,8 +224,8 @@ static int exit_code(const struct supervisor *s, int status)
 /* The process that the caller knows ends; nothing of the caller's stays open here. */
 static void answer(struct supervisor *s)
 {
-	proc_answer(s->stander, W_EXITCODE(exit_code(s, s->m.r->exit_status), 0));
 	(void)supervise_detach(s, NULL);
+	proc_answer(s->stander, W_EXITCODE(exit_code(s, s->m.r->exit_status), 0));
 }
 
 /* From the end of init to the end of what was made for it. */

@@ -228,6 +228,17 @@ static struct nic *user_nic(const struct net_run *n)
 	return NULL;
 }
 
+bool net_has_host_half(const struct net_run *n)
+{
+	for (size_t k = 0; k < n->n; k++) {
+		const struct nic *i = &n->v[k];
+
+		if (i->type->create || i->conf->l2proxy.v || i->conf->script_up.v || i->conf->script_down.v)
+			return true;
+	}
+	return false;
+}
+
 bool net_has_helper(const struct net_run *n)
 {
 	return user_nic(n);

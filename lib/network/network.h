@@ -31,6 +31,8 @@ void net_set_runner(struct net_run *n, net_runner fn, void *arg);
  * netns_fd under its final name, MTU and address; bridge membership, host routes, then script.up.
  * envp: the hook environment. On failure what was made is deleted. */
 int net_create(struct net_run *n, int netns_fd, pid_t init_pid, char *const *envp, struct err **e);
+/* Whether net_create and net_destroy have anything to do. */
+bool net_has_host_half(const struct net_run *n);
 /* Init, inside: lo, addresses, up, routes, gateways. */
 int net_inside(struct net_run *n, struct err **e);
 /* Monitor, after the container's death (or a failed start): physical devices back, script.down,

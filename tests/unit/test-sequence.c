@@ -17,6 +17,7 @@
 struct run {
 	char *log;		/* shared page */
 	int fail_at;
+	pid_t init;		/* of run_birth */
 	struct sequence seq;
 };
 
@@ -134,8 +135,6 @@ static const struct step sparse[] = {
 	{ SIDE_INIT, "executing", NULL, run_exec, NULL },
 };
 
-#define BEFORE_ROWS 1	/* as fail_at: init does not get to its rows */
-
 static int words;	/* that the monitor has waited for */
 static unsigned pause_us;	/* before it looks for each */
 
@@ -144,6 +143,88 @@ static int count(struct run *r, int fd, int other, unsigned limit_ms)
 	words++;
 	(void)usleep(pause_us);
 	return 0;
+}
+
+/* A row of the monitor's that init is not to wait for: what it does before is seen here. */
+static int run_after(struct run *r, char which, int (*then)(struct run *r, struct err **e), struct err **e)
+{
+	for (int i = 0; i < 5000 && !strchr(r->log, which); i++)
+		(void)usleep(1000);
+	return then(r, e);
+}
+
+static int run_c_after_b(struct run *r, struct err **e)
+{
+	return run_after(r, 'b', run_c, e);
+}
+
+static int run_take_after_d(struct run *r, struct err **e)
+{
+	return run_after(r, 'd', run_take, e);
+}
+
+#define BEFORE_ROWS 1	/* as fail_at: init does not get to its rows */
+#define BIRTH 1	/* the row */
+
+static int run_birth(struct run *r, struct err **e)
+{
+	struct err *mine = NULL;
+	int pair[2];
+
+	assert_int_equal(socket_pair(SOCK_SEQPACKET, pair, NULL), 0);
+	r->init = proc_clone(0, -1, NULL, NULL);
+	if (r->init != 0) {
+		(void)close(pair[1]);
+		r->seq.fd = pair[0];
+		return 0;
+	}
+	(void)close(pair[0]);
+	r->seq.fd = pair[1];
+	if (r->fail_at == BEFORE_ROWS) {
+		(void)err_set(&mine, EACCES, "not-joined", "no way in");
+		seq_refuse(&r->seq, BIRTH + 1, r, mine);
+	} else {
+		(void)seq_run_init(&r->seq, BIRTH + 1, r, &mine);
+	}
+	_exit(1);
+}
+
+/* Init waits for no word at its birth, nor where it gives one. */
+static const struct step unaided[] = {
+	{ SIDE_MONITOR, "doing a", NULL, run_a, undo_a },
+	{ SIDE_MONITOR, "giving birth", NULL, run_birth, NULL },
+	{ SIDE_MONITOR, "no d", never, run_d, undo_d },
+	{ SIDE_INIT, "doing b", NULL, run_b, NULL },
+	{ SIDE_MEANWHILE, "doing c", NULL, run_c_after_b, NULL },
+	{ SIDE_INIT, "making an fd", NULL, run_fd, NULL },
+	{ SIDE_WORD, "handing it over", NULL, NULL, NULL },
+	{ SIDE_INIT, "doing d", NULL, run_d, NULL },
+	{ SIDE_MEANWHILE, "taking it", NULL, run_take_after_d, NULL },
+	{ SIDE_INIT, "executing", NULL, run_exec, NULL },
+};
+static const struct step refused[] = {
+	{ SIDE_MONITOR, "doing a", NULL, run_a, undo_a },
+	{ SIDE_MONITOR, "giving birth", NULL, run_birth, NULL },
+	{ SIDE_INIT, "doing b", NULL, run_b, NULL },
+	{ SIDE_MEANWHILE, "doing c", NULL, run_c, undo_c },
+	{ SIDE_INIT, "making an fd", NULL, run_fd, NULL },
+	{ SIDE_WORD, "handing it over", NULL, NULL, NULL },
+	{ SIDE_MEANWHILE, "taking it", NULL, run_take, NULL },
+	{ SIDE_INIT, "executing", NULL, run_exec, NULL },
+};
+
+static int play_birth(const struct step *steps, size_t n, int fail_at, char *log, struct err **e)
+{
+	int *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), r, status;
+	struct run run = { .log = (char *)(page + 1), .fail_at = fail_at };
+
+	run.seq = (struct sequence){ .steps = steps, .n = n, .fd = -EBADF, .at = page };
+	r = seq_run_monitor(&run.seq, n, &run, e);
+	(void)close(run.seq.fd);
+	(void)proc_wait(run.init, &status);
+	(void)snprintf(log, 64, "%s", run.log);
+	(void)munmap(page, 4096);
+	return r;
 }
 
 static int play(const struct step *steps, size_t n, int fail_at, char *log, struct err **e)
@@ -163,7 +244,7 @@ static int play(const struct step *steps, size_t n, int fail_at, char *log, stru
 		run.seq.fd = pair[1];
 		if (fail_at == BEFORE_ROWS) {
 			(void)err_set(&mine, EACCES, "not-joined", "no way in");
-			seq_refuse(&run.seq, &run, mine);
+			seq_refuse(&run.seq, 0, &run, mine);
 			_exit(1);
 		}
 		(void)seq_run_init(&run.seq, 0, &run, &mine);
@@ -272,6 +353,29 @@ static void failure_meanwhile_is_heard_on_either_side(void **state)
 	assert_err_has(death, "doing the deadly thing");
 }
 
+static void init_begins_and_hands_over_without_waiting(void **state)
+{
+	auto_err struct err *e = NULL;
+	char log[64];
+
+	assert_int_equal(play_birth(unaided, ARRAY_SIZE(unaided), 0, log, NULL), 0);
+	assert_string_equal(log, "abcpdtx");
+	assert_int_equal(play_birth(unaided, ARRAY_SIZE(unaided), 'd', log, &e), -EBUSY);
+	assert_err_has(e, "doing d");
+}
+
+static void what_init_refuses_for_at_birth_arrives(void **state)
+{
+	for (int i = 0; i < 50; i++) {
+		auto_err struct err *e = NULL;
+		char log[64];
+
+		assert_int_equal(play_birth(refused, ARRAY_SIZE(refused), BEFORE_ROWS, log, &e), -EACCES);
+		assert_string_equal(log, "ac");
+		assert_err_id(e, "not-joined");
+	}
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(rows_run_in_order_on_both_sides),
 	cmocka_unit_test(rows_without_need_hand_nothing_over),
@@ -281,5 +385,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(death_of_init_names_its_row),
 	cmocka_unit_test(the_monitor_works_meanwhile),
 	cmocka_unit_test(failure_meanwhile_is_heard_on_either_side),
+	cmocka_unit_test(init_begins_and_hands_over_without_waiting),
+	cmocka_unit_test(what_init_refuses_for_at_birth_arrives),
 };
 UNIT_MAIN(tests)

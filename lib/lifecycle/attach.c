@@ -73,7 +73,9 @@ static int open_namespaces(struct attach_ctx *a, lxc_attach_options_t *opts, int
 			err_move(e, take_ptr(mine));
 			return a->ns_fd[i];
 		}
-		if (ns_is_own(a->ns_fd[i], (enum ns_index)i))
+		/* Into one's own one may go again but for the first, and the other counts as the container's below. Who may
+		 * not all the same is told apart when it is refused. */
+		if ((i == NS_USER || i == NS_MNT) && ns_is_own(a->ns_fd[i], (enum ns_index)i))
 			fd_replace(&a->ns_fd[i], -EBADF);
 	}
 	a->own_mnt = a->ns_fd[NS_MNT] >= 0;

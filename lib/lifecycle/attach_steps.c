@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -13,6 +14,7 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -242,6 +244,17 @@ static void child_main(void *arg)
 	attach_child(arg);
 }
 
+/* We are there already: the caller shares it with the container, and has no rights over it. */
+static bool is_there(const struct attach_ctx *a, int i)
+{
+	char path[32];
+	struct stat here, there;
+
+	(void)snprintf(path, sizeof(path), "self/ns/%s", ns_table[i].proc);
+	return fstatat(a->proc_fd, path, &here, 0) == 0 && fstat(a->ns_fd[i], &there) == 0 && here.st_dev == there.st_dev &&
+	       here.st_ino == there.st_ino;
+}
+
 void attach_transient(struct attach_ctx *a)
 {
 	struct err *e = NULL;
@@ -252,7 +265,11 @@ void attach_transient(struct attach_ctx *a)
 	/* User first: the rights over the others come from it. Privileged callers keep theirs anyway. */
 	for (int i = 0; i < NS_COUNT; i++)
 		if (a->ns_fd[i] >= 0 && setns(a->ns_fd[i], ns_table[i].flag) < 0) {
-			(void)err_set(&e, errno, NULL, "cannot enter the container's %s namespace", ns_table[i].name);
+			int why = errno;
+
+			if (is_there(a, i))
+				continue;
+			(void)err_set(&e, why, NULL, "cannot enter the container's %s namespace", ns_table[i].name);
 			die(a, e);
 		}
 	drop_fds(a);

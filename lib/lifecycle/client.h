@@ -122,8 +122,8 @@ int client_watch(const struct target *t, struct err **e);
 void client_watch_drain(int fd);
 
 /* True if the container runs under a monitor in another network namespace: its socket cannot be
- * reached from here, but it must not be taken for stopped. *ret is its pid. */
-bool client_monitor_elsewhere(const char *lxcpath, const char *name, pid_t *ret);
+ * reached from here, but it must not be taken for stopped. dir: of the instance (-EBADF: nothing is known). *ret is its pid. */
+bool client_monitor_elsewhere(int dir, pid_t *ret);
 /* Drops what is recorded of a container that is no more. */
 void client_forget(const char *lxcpath, const char *name);
 

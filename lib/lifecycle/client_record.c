@@ -22,17 +22,22 @@ int client_open_instance(const char *lxcpath, const char *name)
 	return rundir ? instance_dir(rundir, lxcpath, name, false, NULL) : -ENOENT;
 }
 
-/* What the state file says of a container that is not stopped; ret is then the caller's to release. */
-bool client_read_record(const char *lxcpath, const char *name, struct instance_state *ret)
+static bool read_record(int dir, struct instance_state *ret)
 {
-	auto_close int dir = client_open_instance(lxcpath, name);
-
-	if (dir < 0 || instance_read(dir, false, ret, NULL) < 0)
+	if (instance_read(dir, false, ret, NULL) < 0)
 		return false;
 	if (ret->state != STATE_STOPPED)
 		return true;
 	instance_state_done(ret);
 	return false;
+}
+
+/* What the state file says of a container that is not stopped; ret is then the caller's to release. */
+bool client_read_record(const char *lxcpath, const char *name, struct instance_state *ret)
+{
+	auto_close int dir = client_open_instance(lxcpath, name);
+
+	return dir >= 0 && read_record(dir, ret);
 }
 
 static void look(const struct target *t, struct client_view *ret)
@@ -100,9 +105,17 @@ bool client_recorded_monitor(const char *lxcpath, const char *name, pid_t *ret)
 	return live;
 }
 
-bool client_monitor_elsewhere(const char *lxcpath, const char *name, pid_t *ret)
+bool client_monitor_elsewhere(int dir, pid_t *ret)
 {
-	return client_recorded_monitor(lxcpath, name, ret) && ns_is_shared(*ret, NS_NET) == 0;
+	struct instance_state s = { 0 };
+	bool is;
+
+	if (dir < 0 || !read_record(dir, &s))
+		return false;
+	*ret = s.monitor_pid;
+	is = instance_alive(s.monitor_pid, s.monitor_start) && ns_is_shared(s.monitor_pid, NS_NET) == 0;
+	instance_state_done(&s);
+	return is;
 }
 
 void client_forget(const char *lxcpath, const char *name)

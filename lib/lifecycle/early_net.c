@@ -31,12 +31,19 @@ static void make(void *arg)
 		(void)proc_raw(SYS_exit_group, 0, 0, 0, 0);
 }
 
+static bool is_off;
+
+void early_net_off(void)
+{
+	is_off = true;
+}
+
 void early_net_begin(struct run *r)
 {
 	struct early_net *n;
 
 	/* One that belongs to a user namespace is made in it. */
-	if (!(r->clone_flags & CLONE_NEWNET) || (r->clone_flags & CLONE_NEWUSER))
+	if (is_off || !(r->clone_flags & CLONE_NEWNET) || (r->clone_flags & CLONE_NEWUSER))
 		return;
 	n = malloc(sizeof(*n));
 	if (!n)

@@ -5,6 +5,8 @@
 #pragma once
 #include "lifecycle/run.h"
 
+/* From now on none is made beside in this process: others that start containers have something to do for all processors. */
+void early_net_off(void);
 /* Begins, once the plan has the namespaces. */
 void early_net_begin(struct run *r);
 /* Waits for it: in the process that began, before another one goes on. */

@@ -223,8 +223,9 @@ int supervise_write_pidfile(struct run *r, struct err **e)
 }
 
 /* Somebody runs already: known before anything is made. */
-static int check_free(struct run *r, struct err **e)
+static int check_free(const struct supervisor *s, struct err **e)
 {
+	struct run *r = s->m.r;
 	char address[108];
 	auto_close int fd = -EBADF;
 	pid_t pid;
@@ -233,7 +234,7 @@ static int check_free(struct run *r, struct err **e)
 	fd = socket_connect_abstract(address, SOCK_STREAM, 2000);
 	if (fd >= 0)
 		return host_socket_holder(r, fd, e);
-	return client_monitor_elsewhere(r->lxcpath, r->name, &pid) ? err_monitor_elsewhere(e, r->name, pid) : 0;
+	return client_monitor_elsewhere(s->m.instance_fd, &pid) ? err_monitor_elsewhere(e, r->name, pid) : 0;
 }
 
 /* The lock of the state file's directory, which lasts as long as a monitor lives, through its fork. */
@@ -244,7 +245,7 @@ static int lock_instance(struct supervisor *s, struct err **e)
 	for (int i = 0; flock(s->m.instance_fd, LOCK_EX | LOCK_NB) < 0; i++) {
 		bool held = errno == EWOULDBLOCK;
 		/* One that runs is not waited for; one that is ending goes within moments. */
-		int rc = i == 0 ? check_free(r, e) : 0;
+		int rc = i == 0 ? check_free(s, e) : 0;
 
 		if (rc == 0 && (!held || i == LOCK_TRIES))
 			rc = err_already_running(e, r->name, r->lxcpath);
@@ -252,7 +253,7 @@ static int lock_instance(struct supervisor *s, struct err **e)
 			return rc;
 		(void)poll(NULL, 0, LOCK_STEP_MS);
 	}
-	return check_free(r, e);
+	return check_free(s, e);
 }
 
 /* Before anything is made the state file says so: whoever comes after a kill at any instant finds what
@@ -296,12 +297,13 @@ void supervise_record_failure(struct supervisor *s, const struct err *e)
 		return;
 	command_address(r->lxcpath, r->name, address);
 	/* Theirs is the state file, also where their socket cannot be reached from here. */
-	fd = s->m.instance_fd < 0 ? socket_connect_abstract(address, SOCK_STREAM, 1000) : -EBADF;
-	if (fd >= 0 || (s->m.instance_fd < 0 && client_monitor_elsewhere(r->lxcpath, r->name, &pid)))
-		return;
 	if (s->m.instance_fd < 0) {
+		fd = socket_connect_abstract(address, SOCK_STREAM, 1000);
+		if (fd >= 0)
+			return;
 		s->m.instance_fd = instance_dir(r->rundir, r->lxcpath, r->name, true, NULL);
-		if (s->m.instance_fd < 0 || flock(s->m.instance_fd, LOCK_EX | LOCK_NB) < 0)
+		if (s->m.instance_fd < 0 || client_monitor_elsewhere(s->m.instance_fd, &pid) ||
+		    flock(s->m.instance_fd, LOCK_EX | LOCK_NB) < 0)
 			return;
 	}
 	free(r->error_line);

@@ -15,6 +15,7 @@
 #include "kernel/proc.h"
 #include "kernel/signal.h"
 #include "kernel/socket.h"
+#include "lifecycle/early_net.h"
 #include "lifecycle/supervise.h"
 
 #define TITLE_MAX PATH_MAX
@@ -28,7 +29,8 @@ static _Noreturn void be_supervisor(const char *title, const int *fds, size_t n,
 {
 	int high[FDS_MAX];
 
-	signal_reset_all();
+	signal_reset(SIGCHLD);
+	early_net_off();
 	/* All out of the way first: each may have another's number. */
 	for (size_t i = 0; i < n; i++)
 		high[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, SUPERVISE_STATUS_FD + FDS_MAX);
@@ -60,6 +62,7 @@ static _Noreturn void serve(int fd, int (*supervise)(void), char **env)
 	ssize_t n;
 	pid_t pid;
 
+	signal_reset_all();
 	/* Nobody waits for them. */
 	(void)sigaction(SIGCHLD, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
 	for (;;) {

@@ -71,7 +71,7 @@ int seccomp_compile(const struct conf *c, const char *cache_dir, struct log *l, 
 	auto_close int cache = -EBADF;
 	struct seccomp_program program;
 	size_t len = 0;
-	char host[96];
+	char host[SECCOMP_KEY_MAX];
 	int r;
 
 	if (!is_wanted(c, l)) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -33,12 +34,14 @@ struct generator {
 	struct err **e;
 };
 
-void seccomp_generate_key(char buf[static 96])
+void seccomp_generate_key(char buf[static SECCOMP_KEY_MAX])
 {
 	const struct scmp_version *v = seccomp_version();
+	struct utsname kernel = { .release = "" };
 
-	(void)snprintf(buf, 96, "g%d libseccomp %u.%u.%u api %u arch %08x", GENERATION, v->major, v->minor,
-		       v->micro, seccomp_api_get(), seccomp_arch_native());
+	(void)uname(&kernel);
+	(void)snprintf(buf, SECCOMP_KEY_MAX, "g%d libseccomp %u.%u.%u arch %08x kernel %s %s", GENERATION, v->major, v->minor,
+		       v->micro, seccomp_arch_native(), kernel.release, kernel.version);
 }
 
 void seccomp_warn_unknown(const struct seccomp_policy *p, const char *file, struct log *l)

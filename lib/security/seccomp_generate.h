@@ -7,9 +7,11 @@
 #include "security/seccomp.h"
 #include "security/seccomp_policy.h"
 
-/* What the result depends on besides the policy: libseccomp's version and API level, the
- * architecture, and the generation of this code. */
-void seccomp_generate_key(char buf[static 96]);
+#define SECCOMP_KEY_MAX 256
+
+/* What the result depends on besides the policy: libseccomp's version, the kernel, on which libseccomp's API level
+ * depends and which is not asked nine questions for it, the architecture, and the generation of this code. */
+void seccomp_generate_key(char buf[static SECCOMP_KEY_MAX]);
 /* One log_warn for every name that no architecture knows, with file:line. */
 void seccomp_warn_unknown(const struct seccomp_policy *p, const char *file, struct log *l);
 /* file: the policy's name in messages. */

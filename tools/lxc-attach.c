@@ -253,7 +253,7 @@ int main(int argc, char *argv[])
 			  PATH_OPTION(c->get_config_path(c)));
 		if (c)
 			r = run(&t, &a, c);
-		tool_close(&t, c);
+		tool_end(&t, c, r);
 	}
 	strv_done(&a.set_vars);
 	strv_done(&a.keep_vars);

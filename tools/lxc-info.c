@@ -265,18 +265,21 @@ static bool show(struct tool *t, struct info *i, struct lxc_container *c)
 			show_ips(i, c);
 	}
 	if (running && (all || i->stats)) {
-		stat_prefetch(c);
+		if (!stat_prefetch(c)) {
+			(void)tool_failed(t, c, "cannot ask %s", t->name);
+			ok = false;
+		}
 		show_cpu(i, c);
 		show_memory(i, c);
 		show_network(i, c);
-		stat_prefetch(NULL);
+		(void)stat_prefetch(NULL);
 	}
 	if (all) {
 		show_ids(c);
 		show_user_network(c, running);
 	}
 	if (i->disk)
-		ok = show_disk(t, i, c);
+		ok = show_disk(t, i, c) && ok;
 	for (size_t n = 0; n < i->keys.n; n++)
 		show_key(t, i, c, i->keys.v[n]);
 	if (all && !running)
@@ -415,7 +418,7 @@ int main(int argc, char *argv[])
 			r = tool_flush(&t);
 			r = ok ? r : EXIT_FAILURE;
 		}
-		tool_close(&t, c);
+		tool_end(&t, c, r);
 	}
 	strv_done(&i.keys);
 	return r;

@@ -206,7 +206,7 @@ static int list(struct tool *t, struct ls *s)
 		return EXIT_FAILURE;
 	if (s->depth && add_nested(t, s, lxcpath, names, s->fancy || s->json ? &columns : NULL, &l) < 0)
 		return EXIT_FAILURE;
-	return show(t, s, lxcpath, &l, &columns);
+	tool_end(t, NULL, show(t, s, lxcpath, &l, &columns));
 }
 
 static int run(int argc, char **argv)

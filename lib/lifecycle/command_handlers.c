@@ -2,6 +2,7 @@
 /* Copyright (C) The Tiffin authors */
 /* One short function per command; the table at the end. All run in the monitor. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -413,9 +414,12 @@ static int do_attach(struct monitor *m, struct client *c, const struct cmd_reque
 		r = err_container_starting(&e, run->name, run->lxcpath);
 	else if (req->value)
 		r = cgroup_attach_open(run->cgroups, &x, &e);
+	if (r == 0 && (fds[n++] = fcntl(run->init_pidfd, F_DUPFD_CLOEXEC, 3)) < 0) {
+		r = err_set(&e, errno, NULL, "the monitor of container %s has no descriptor left", run->name);
+		cgroup_entry_done(&x);
+	}
 	if (r < 0)
 		return reply_chain(m, c, r, e);
-	fds[n++] = run->init_pidfd;
 	reply.has_v2 = x.v2 >= 0;
 	if (reply.has_v2)
 		fds[n++] = x.v2;
@@ -426,9 +430,8 @@ static int do_attach(struct monitor *m, struct client *c, const struct cmd_reque
 		(void)key_get(run->conf, keys[i], &b, NULL);
 		buf_addc(&b, '\0');
 	}
-	r = buf_ok(&b) ? client_reply_fds(c, 0, b.p, b.len, fds, n) : -ENOMEM;
-	cgroup_entry_done(&x);
-	return r;
+	r = client_give_fds(c, 0, b.p, b.len, fds, n);
+	return buf_ok(&b) ? r : -ENOMEM;
 }
 
 static void add_block(struct buf *out, const struct buf *b, bool there)

@@ -112,48 +112,60 @@ static int flush(struct client *c)
 	return 0;
 }
 
-static int queue(struct client *c, int ret, uintptr_t value, const void *p, size_t n, const int *fds, size_t n_fds)
+static int queue(struct client *c, int ret, uintptr_t value, const void *p, size_t n)
 {
-	struct cmd_reply reply = { .ret = ret, .len = (int)n, .value = value };
+	const struct cmd_reply reply = { .ret = ret, .len = (int)n, .value = value };
 
 	if (n > CMD_REPLY_MAX)
 		return -EMSGSIZE;
-	for (size_t i = 0; i < n_fds && i < CLIENT_FDS_MAX; i++) {
-		int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
-
-		/* The client is to hear of it: a connection that just ends is one to a monitor that is gone. */
-		if (fd < 0) {
-			reply = (struct cmd_reply){ .ret = -errno };
-			n = 0;
-			close_out_fds(c);
-			break;
-		}
-		c->out_fds[c->n_out_fds++] = fd;
-	}
 	buf_add(&c->out, &reply, sizeof(reply));
 	buf_add(&c->out, p, n);
 	c->answered = true;
 	return buf_ok(&c->out) ? 0 : -ENOMEM;
 }
 
+static int queue_fds(struct client *c, int ret, uintptr_t value, const void *p, size_t n, const int *fds, size_t n_fds)
+{
+	for (size_t i = 0; i < n_fds && i < CLIENT_FDS_MAX; i++) {
+		int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+
+		/* The client is to hear of it: a connection that just ends is one to a monitor that is gone. */
+		if (fd < 0) {
+			int why = errno;
+
+			close_out_fds(c);
+			return queue(c, -why, 0, NULL, 0);
+		}
+		c->out_fds[c->n_out_fds++] = fd;
+	}
+	return queue(c, ret, value, p, n);
+}
+
 int client_reply(struct client *c, int ret, uintptr_t value)
 {
-	return queue(c, ret, value, NULL, 0, NULL, 0);
+	return queue(c, ret, value, NULL, 0);
 }
 
 int client_reply_data(struct client *c, int ret, const void *p, size_t n)
 {
-	return queue(c, ret, 0, p, n, NULL, 0);
+	return queue(c, ret, 0, p, n);
 }
 
 int client_reply_fd(struct client *c, int ret, uintptr_t value, int fd)
 {
-	return queue(c, ret, value, NULL, 0, &fd, 1);
+	return queue_fds(c, ret, value, NULL, 0, &fd, 1);
 }
 
 int client_reply_fds(struct client *c, int ret, const void *p, size_t n, const int *fds, size_t n_fds)
 {
-	return queue(c, ret, 0, p, n, fds, n_fds);
+	return queue_fds(c, ret, 0, p, n, fds, n_fds);
+}
+
+int client_give_fds(struct client *c, int ret, const void *p, size_t n, const int *fds, size_t n_fds)
+{
+	for (size_t i = 0; i < n_fds; i++)
+		c->out_fds[c->n_out_fds++] = fds[i];
+	return queue(c, ret, 0, p, n);
 }
 
 static int settle(struct client *c);

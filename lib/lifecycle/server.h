@@ -31,6 +31,8 @@ int client_reply_fd(struct client *c, int ret, uintptr_t value, int fd);
 /* Bytes and several fds (at most CLIENT_FDS_MAX). */
 #define CLIENT_FDS_MAX 32
 int client_reply_fds(struct client *c, int ret, const void *p, size_t n, const int *fds, size_t n_fds);
+/* The same, but that the fds are the connection's from now on, also where this fails. */
+int client_give_fds(struct client *c, int ret, const void *p, size_t n, const int *fds, size_t n_fds);
 /* Replies and keeps the connection open; done is called with arg when it closes. */
 void client_hold(struct client *c, void (*done)(struct monitor *m, void *arg), void *arg);
 /* Ends a hold whose reply has been queued meanwhile: written, then closed. done is not called. c is gone. */

@@ -25,6 +25,8 @@ for tool in info attach stop destroy freeze; do
 	like "$status" '^(1|2)$' "lxc-$tool from another network namespace fails at once"
 	like "$(cat "$scratch/err")" "$n" "and names the container"
 done
+is "$(unshare -n "$(command -v lxc-info)" -n "$n" -s -p -H)" "$(lxc-info -n "$n" -s -p -H)" "what is recorded is known there too"
+like "$(unshare -n "$(command -v lxc-ls)" -f -F STATE "^$n\$")" RUNNING "and listed"
 status=0
 timeout 20 unshare -n "$(command -v lxc-start)" -n "$n" >"$scratch/out" 2>"$scratch/err" || status=$?
 like "$(cat "$scratch/err")" "already running|another network namespace" "it is not started a second time"

@@ -62,7 +62,7 @@ static struct {
 	char *values[ARRAY_SIZE(prefetched_names)];
 } prefetched;
 
-void stat_prefetch(struct lxc_container *c)
+bool stat_prefetch(struct lxc_container *c)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(prefetched.values); i++)
 		free(prefetched.values[i]);
@@ -70,6 +70,7 @@ void stat_prefetch(struct lxc_container *c)
 	/* A monitor that cannot answer so is asked bit by bit. */
 	if (c && lxcext_facts(c, prefetched_names, ARRAY_SIZE(prefetched_names), prefetched.values) == 0)
 		prefetched.c = c;
+	return !c || prefetched.c || strcmp(lxcext_error_id(c), "monitor-elsewhere") != 0;
 }
 
 /* True if this was asked for; then *ret is its value, new, or NULL. */

@@ -16,8 +16,9 @@ void show_linef(const char *label, const char *fmt, ...) attr_printf(2, 3);
 /* "3.25 MiB", or "N bytes" up to and including 1024. Returns text. */
 const char *show_size(uint64_t bytes, char text[SHOW_SIZE_MAX]);
 
-/* What the functions below may look at, asked for at once instead of bit by bit. One container at a time. */
-void stat_prefetch(struct lxc_container *c);
+/* What the functions below may look at, asked for at once instead of bit by bit. One container at a time; NULL: none any more.
+ * False: its monitor cannot be reached from here. */
+bool stat_prefetch(struct lxc_container *c);
 /* A file of the container's cgroup, whole; NULL if there is none. The caller frees it. */
 char *stat_cgroup_file(struct lxc_container *c, const char *file);
 /* The number behind "KEY " at the beginning of a line of text. */

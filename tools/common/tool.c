@@ -442,6 +442,13 @@ void tool_close(struct tool *t, struct lxc_container *c)
 	(void)lxc_container_put(c);
 }
 
+void tool_end(struct tool *t, struct lxc_container *c, int r)
+{
+	if (c)
+		tool_show_warnings(t, c);
+	exit(r);
+}
+
 bool tool_is_configured(struct tool *t, struct lxc_container *c)
 {
 	return t->rcfile || c->is_defined(c);

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +32,9 @@
 #include "lifecycle/start.h"
 
 #define LOCK_TRIES 2000
-#define LOCK_STEP_MS 1
+#define LOCK_STEP_US 1000
+#define LOCK_QUICK_TRIES 20	/* most are there within a millisecond */
+#define LOCK_QUICK_US 50
 
 /* One that was begun ahead waits for what it is to do. Nobody has a use for it any more: it ends. */
 static int await_launch(void)
@@ -251,7 +252,7 @@ static int lock_instance(struct supervisor *s, struct err **e)
 			rc = err_already_running(e, r->name, r->lxcpath);
 		if (rc < 0)
 			return rc;
-		(void)poll(NULL, 0, LOCK_STEP_MS);
+		(void)usleep(i < LOCK_QUICK_TRIES ? LOCK_QUICK_US : LOCK_STEP_US);
 	}
 	return check_free(s, e);
 }

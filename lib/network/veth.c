@@ -200,14 +200,25 @@ static int make_pair(struct nic *i, struct netlink *nl, int netns_fd, struct err
 }
 
 /* The bridge speaks IPv6, its ports need not (unless a route leads through one). Where /proc/sys is
- * read-only the port has an address that nobody uses. */
-static void silence_ipv6(const struct net_run *n, const struct nic *i)
+ * read-only the port has an address that nobody uses.
+ *
+ * The kernel does not wait in that file for the lock of all links but starts the call again, until it happens to be free:
+ * milliseconds of work while other containers end, which keep each other waiting for it. A change of nothing by netlink
+ * takes its place in that queue, and the lock was just given up when the file is written. */
+static void silence_ipv6(const struct net_run *n, const struct nic *i, struct netlink *nl)
 {
+	const struct link_change nothing = LINK_CHANGE_INIT;
+	auto_close int fd = -EBADF;
 	char path[64 + IFNAMSIZ];
 	int r;
 
 	(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", i->host);
-	r = io_write_value(AT_FDCWD, path, "1");
+	fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	r = fd < 0 ? -errno : 0;
+	if (fd >= 0)
+		(void)link_change(nl, i->host_index, &nothing, NULL);
+	if (fd >= 0 && write(fd, "1", 1) < 0)
+		r = -errno;
 	if (r < 0 && r != -ENOENT)
 		log_info(n->log, "%s cannot be set: %s", path, strerror(-r));
 }
@@ -291,7 +302,7 @@ static int set_up_host_end(struct net_run *n, struct nic *i, struct netlink *nl,
 	int r = 0;
 
 	if (on_bridge && !i->conf->veth_routes6.n)
-		silence_ipv6(n, i);
+		silence_ipv6(n, i, nl);
 	if (i->ovs)
 		r = ovs_attach(n, i, e);
 	else if (on_bridge)

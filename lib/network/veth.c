@@ -3,10 +3,12 @@
 /* A veth pair: the far end is born in the container under its final name, the near end is a bridge
  * port, a router's leg or left alone. */
 #define LOG_CATEGORY "network"
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/if_bridge.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "network/nic.h"

@@ -315,12 +315,17 @@ void seq_undo(struct sequence *s, struct run *r)
 	s->done = 0;
 }
 
+static const char *side_name(enum side side)
+{
+	return side == SIDE_INIT || side == SIDE_WORD ? "init" : "monitor";
+}
+
 void seq_timing(const struct sequence *s, struct buf *out)
 {
 	for (size_t i = 0; s->times && i < s->n; i++)
 		if (s->times[i].begin_ns)
 			buf_addf(out, "%" PRIu64 " %" PRIu64 " %s %s\n", s->times[i].begin_ns, s->times[i].end_ns,
-				 s->steps[i].side == SIDE_INIT ? "init" : "monitor", s->steps[i].text);
+				 side_name(s->steps[i].side), s->steps[i].text);
 }
 
 void seq_explain(const struct step *steps, size_t n, const struct run *r, struct buf *out)
@@ -329,6 +334,5 @@ void seq_explain(const struct step *steps, size_t n, const struct run *r, struct
 
 	for (size_t i = 0; i < n; i++)
 		if (is_needed(&steps[i], r))
-			buf_addf(out, "%3u  %-8s %s\n", ++row, steps[i].side == SIDE_INIT ? "init" : "monitor",
-				 steps[i].text);
+			buf_addf(out, "%3u  %-8s %s\n", ++row, side_name(steps[i].side), steps[i].text);
 }

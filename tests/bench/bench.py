@@ -19,6 +19,7 @@ int main(int c, char **v) { (void)v; if (c > 1) return 0;
 '''
 BRIDGE = "benchbr0"
 LIMIT_S = 600
+RUNNING_MAX = 300
 
 
 def too_long(number, frame):
@@ -213,10 +214,23 @@ class Bench:
                 i.run("lxc-destroy", "-n", "copy")
                 if not first:
                     self.put("copy", i.name, copied)
+            if copied is not None:
+                cloned = i.run("lxc-copy", "-n", "made", "-N", "clone", "-e")
+                i.run("lxc-stop", "-k", "-n", "clone")
+                self.wait_until_gone(os.path.join(i.path, "clone"))
+                if not first:
+                    self.put("ephemeral clone, started", i.name, cloned)
             gone = i.run("lxc-destroy", "-n", "made")
             if not first:
                 self.put("create -t busybox", i.name, made)
                 self.put("destroy", i.name, gone)
+
+    def wait_until_gone(self, path):
+        end = time.monotonic() + 10
+        while os.path.exists(path):
+            if time.monotonic() > end:
+                raise RuntimeError(f"{path} is still there")
+            time.sleep(0.01)
 
     def many(self, n):
         path = {i.name: f"{i.path}-{n}" for i in self.all}
@@ -224,7 +238,7 @@ class Bench:
             for k in range(n):
                 i.make(f"m{k}", "empty", "lxc.start.auto = 1\n", path[i.name])
         self.lists(path, f"{n} defined")
-        if n > 300:
+        if n > RUNNING_MAX:
             return
         for i in self.all:
             self.put(f"autostart of {n}", i.name, i.run("lxc-autostart", path=path[i.name]))
@@ -313,7 +327,7 @@ def main():
     p.add_argument("--out", required=True)
     p.add_argument("--limit", required=True)
     p.add_argument("--runs", type=int, default=11)
-    p.add_argument("--many", default="10,100,1000")
+    p.add_argument("--many", default="1,10,100,300,1000")
     p.add_argument("--only", default="", help="of: limit, start, use, create, many")
     p.add_argument("installs", nargs="+")
     options = p.parse_args()

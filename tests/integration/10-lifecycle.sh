@@ -48,6 +48,21 @@ init=$(init_pid)
 ok "its network is its own" test "$(readlink "/proc/$init/ns/net")" != "$(readlink /proc/self/ns/net)"
 monitor=$(sed -n 's/^PPid:[[:blank:]]*//p' "/proc/$init/status")
 is "$(readlink "/proc/$monitor/ns/net")" "$(readlink /proc/self/ns/net)" "its monitor's is the host's"
+# Where every processor has something to do the namespace is made in another way.
+succeeds "it is stopped" lxc-stop -n "$n" -k
+: >"$scratch/busy"
+for _ in $(seq "$(($(nproc) + 1))"); do
+	timeout 60 sh -c 'while [ -e "$1" ]; do :; done' sh "$scratch/busy" &
+done
+sleep 0.1
+succeeds "it starts on a busy machine" lxc-start -n "$n"
+rm "$scratch/busy"
+wait
+init=$(init_pid)
+ok "with a network of its own" test "$(readlink "/proc/$init/ns/net")" != "$(readlink /proc/self/ns/net)"
+monitor=$(sed -n 's/^PPid:[[:blank:]]*//p' "/proc/$init/status")
+is "$(readlink "/proc/$monitor/ns/net")" "$(readlink /proc/self/ns/net)" "and the monitor in the host's"
+
 run lxc-info -n "$n"
 like "$out" "^Name:           $n$" "info shows the name in its column"
 like "$out" '^State:          RUNNING$' "info shows the state"

@@ -71,6 +71,11 @@ done
 is "$with_address" 10 "with an address that needs no guest to ask for it, from its first instruction on"
 { sed 's/= user$/= none/' "$scratch/execute.conf" && echo 'lxc.mount.auto = proc sys cgroup'; } >"$scratch/none.conf"
 is "$(as alice lxc-execute -n "$n-x" -f "$scratch/none.conf" -- ls /sys/class/net)" "$(ls /sys/class/net)" "it can have the host's network"
+succeeds "and lasts with it" as alice lxc-start -n "$n" -s lxc.net.0.type=none
+is "$(as alice lxc-attach -n "$n" -s 'USER|MOUNT|PID|NETWORK' -- readlink /proc/self/ns/net)" "$(readlink /proc/self/ns/net)" \
+	"attach enters the network that it is in already, without a right to it"
+is "$(as alice lxc-attach -n "$n" -s 'USER|MOUNT|PID|UTSNAME' -- hostname)" "$n" "and a namespace of the container's"
+succeeds "it stops again" as alice lxc-stop -n "$n" -k
 
 # ---- the network
 

@@ -185,6 +185,13 @@ fails 0 "closed output" sh -c "lxc-attach -n $one -- sh -c 'where=\$(readlink /p
 is "$err" "/dev/null" "is not either"
 fails 1 "output that cannot be written" sh -c 'lxc-ls >/dev/full'
 like "$err" 'cannot write the output: No space left' "is an error"
+is "$(printf '%s\n' "$err" | grep -c 'cannot write the output')" 1 "which is said once"
+fails 1 "a version that cannot be written" sh -c 'lxc-info --version >/dev/full'
+like "$err" '^lxc-info: cannot write the output: No space left' "is one as well"
+fails 1 "the same as JSON" sh -c 'lxc-info --json-errors --version >/dev/full'
+like "$err" '"program":"lxc-info","message":"cannot write the output: No space left' "is an object"
+fails 1 "quietly" sh -c 'lxc-ls -q >/dev/full'
+is "$err" "" "it says nothing"
 succeeds "lxc-freeze" lxc-freeze -n "$one"
 fails 0 "lxc-info -s" lxc-info -n "$one" -s
 is "$out" "State:          FROZEN" "shows it"

@@ -83,6 +83,8 @@ static int run(struct tool *t, struct stop *s, struct lxc_container *c)
 		return EXIT_SUCCESS;
 	if (s->nokill || s->nowait)
 		return tool_failed(t, c, "%s did not shut down within %d s", t->name, s->timeout);
+	/* A second look: what has become of it since. */
+	(void)lxcext_keep_state(c, false);
 	if (!c->is_running(c))
 		return EXIT_SUCCESS;
 	/* Only time that ran out is a reason to kill: what cannot be asked to stop is said as it is. */
@@ -98,6 +100,7 @@ int main(int argc, char *argv[])
 		.prog = "lxc-stop",
 		.synopsis = "[OPTION]... -n NAME",
 		.summary = "Shuts a container down; kills it if it is not down after a minute.",
+		.flags = TOOL_ONE_LOOK,
 		.option = option);
 	auto_tool struct tool t = { 0 };
 	struct stop s = { 0 };

@@ -255,7 +255,7 @@ int client_stop(const struct target *t, struct err **e)
 	/* Then who takes over is asked. */
 	for (int tries = 0; tries < STOP_TRIES; tries++) {
 		r = stop_once(t, e);
-		if (r < 0 || (!client_monitor_was_killed(t) && !client_is_turned_away(t)))
+		if (r < 0 || client_has_ended(t))
 			return r;
 	}
 	if (client_is_turned_away(t))

@@ -43,8 +43,9 @@ bool client_recorded_monitor(const char *lxcpath, const char *name, pid_t *ret);
 /* The kernel closes the sockets of a killed process a moment before the process is gone. A monitor that nothing answers
  * for, though it has not recorded its end, is in that moment: waits until that is over. */
 void client_await_dying(const struct instance_state *s);
-/* A monitor writes down that the container has stopped before it hangs up, unless it was killed. */
-bool client_monitor_was_killed(const struct target *t);
+/* A monitor writes down that the container has stopped before it hangs up. One that has not was killed, and is gone when this
+ * returns, or had no room for us. */
+bool client_has_ended(const struct target *t);
 /* A monitor that hung up, lives and has not recorded the end of its container: it has no room for another client. */
 bool client_is_turned_away(const struct target *t);
 /* The init that a state file names, as a pidfd of that very process; -ESRCH: it has ended, or is not yet. */

@@ -141,18 +141,15 @@ void client_await_dying(const struct instance_state *s)
 		(void)proc_pidfd_wait(pidfd, DYING_TIMEOUT_MS);
 }
 
-/* A monitor writes down that the container has stopped before it hangs up, unless it was killed. */
-bool client_monitor_was_killed(const struct target *t)
+bool client_has_ended(const struct target *t)
 {
 	struct instance_state s = { 0 };
-	bool killed;
 
 	if (!client_read_record(t->lxcpath, t->name, &s))
-		return false;
+		return true;
 	client_await_dying(&s);
-	killed = !instance_alive(s.monitor_pid, s.monitor_start);
 	instance_state_done(&s);
-	return killed;
+	return false;
 }
 
 bool client_is_turned_away(const struct target *t)

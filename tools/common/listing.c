@@ -291,8 +291,8 @@ static bool needs_states(const struct listing_filter *want, const struct listing
 	return want->enter || wants_state(want);
 }
 
-/* All monitors are asked at once. */
-static int ask_states(struct candidate *v, size_t n)
+/* All monitors are asked at once. Where more is to be shown one look at each container serves for all of it. */
+static int ask_states(struct candidate *v, size_t n, bool shows_more)
 {
 	auto_free struct lxc_container **c = calloc(n + 1, sizeof(*c));
 	auto_free const char **states = calloc(n + 1, sizeof(*states));
@@ -302,8 +302,11 @@ static int ask_states(struct candidate *v, size_t n)
 	if (!c || !states)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		if (v[i].c)
+		if (v[i].c) {
+			if (shows_more)
+				(void)lxcext_keep_state(v[i].c, true);
 			c[n_asked++] = v[i].c;
+		}
 	r = lxcext_states(c, n_asked, ASK_LIMIT_S * 1000, states);
 	n_asked = 0;
 	for (size_t i = 0; i < n && r == 0; i++)
@@ -327,7 +330,7 @@ static int fill_row(struct tool *t, const struct candidate *x, const struct list
 static int fill_rows(struct tool *t, struct candidate *v, size_t n, const struct listing_filter *want,
 		     const struct listing_columns *columns, struct listing *ret)
 {
-	int r = needs_states(want, columns) ? ask_states(v, n) : 0;
+	int r = needs_states(want, columns) ? ask_states(v, n, columns) : 0;
 
 	ret->v = calloc(n + 1, sizeof(*ret->v));
 	if (!ret->v)

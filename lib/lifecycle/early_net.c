@@ -49,12 +49,16 @@ static bool is_processor_idle(void)
 	char text[128] = "";
 	const char *at = text;
 	uint64_t running;
+	cpu_set_t ours;
 
+	/* More processors than a set has room for: hardly all of them are busy. */
+	if (sched_getaffinity(0, sizeof(ours), &ours) < 0)
+		return true;
 	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
 		return true;
 	for (int i = 0; i < 3 && at; i++)
 		at = strchr(at, ' ') ? strchr(at, ' ') + 1 : NULL;
-	return !at || num_prefix(at, 10, UINT64_MAX, &running, &at) < 0 || running < (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
+	return !at || num_prefix(at, 10, UINT64_MAX, &running, &at) < 0 || running < (uint64_t)CPU_COUNT(&ours);
 }
 
 void early_net_begin(struct run *r)

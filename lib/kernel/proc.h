@@ -27,7 +27,7 @@ pid_t proc_clone_beside(void (*fn)(void *arg), void *arg, char *stack, size_t si
 /* A system call: its result or -errno. */
 long proc_raw(long nr, long a, long b, long c, long d);
 /* For who has made pid by proc_clone_same, to do what he is there for: passes on to it the signals of mask (all are blocked,
- * SIGCHLD is among them) that a process sends him, with the sender's ids, and ends as it does. Closes all. */
+ * SIGCHLD is among them) that a process sends him, with the sender's ids, and ends as it does. Closes all but 0, 1 and 2. */
 _Noreturn void proc_stand_for(pid_t pid, const sigset_t *mask);
 /* The same for who goes on when it has ended without an answer: then *ret_status is how, and this returns true. Signals have their
  * default meaning here, or are blocked as in mask; what is open stays so. limit_s: a child that has been stopped by a signal

@@ -330,9 +330,10 @@ bool tool_begin(struct tool *t, const struct tool_def *def, void *data, int argc
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
 		if (STREQ(argv[i], "--json-errors"))
 			t->json_errors = true;
-	closing = (typeof(closing)){ .def = def, .json_errors = t->json_errors };
 	/* Without memory the C library writes what is left, and says nothing. */
-	(void)atexit(close_output);
+	if (!closing.def)
+		(void)atexit(close_output);
+	closing = (typeof(closing)){ .def = def, .json_errors = t->json_errors };
 	r = parse(t, argc, argv);
 	closing.quiet = t->quiet;
 	if (r != 0) {

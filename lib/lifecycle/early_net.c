@@ -43,14 +43,16 @@ void early_net_off(void)
 
 /* On a busy processor a new process waits for the end of a time slice, several times as long as the namespace takes. How many
  * processes want to run stands before the slash of "0.10 0.20 0.30 1/123 4567"; this one is among them. */
-static bool is_processor_idle(void)
+bool early_net_pays(void)
 {
-	auto_close int fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+	auto_close int fd = is_off ? -EBADF : open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
 	char text[128] = "";
 	const char *at = text;
 	uint64_t running;
 	cpu_set_t ours;
 
+	if (is_off)
+		return false;
 	/* More processors than a set has room for: hardly all of them are busy. */
 	if (sched_getaffinity(0, sizeof(ours), &ours) < 0)
 		return true;
@@ -66,7 +68,7 @@ void early_net_begin(struct run *r)
 	struct early_net *n;
 
 	/* One that belongs to a user namespace is made in it. */
-	if (is_off || !(r->clone_flags & CLONE_NEWNET) || (r->clone_flags & CLONE_NEWUSER) || !is_processor_idle())
+	if (!(r->clone_flags & CLONE_NEWNET) || (r->clone_flags & CLONE_NEWUSER))
 		return;
 	n = malloc(sizeof(*n));
 	if (!n)

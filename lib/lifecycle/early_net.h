@@ -7,6 +7,8 @@
 
 /* From now on none is made beside in this process: others that start containers have something to do for all processors. */
 void early_net_off(void);
+/* Whether a processor has nothing to do; not after early_net_off. */
+bool early_net_pays(void);
 /* Begins, once the plan has the namespaces. */
 void early_net_begin(struct run *r);
 /* Waits for it: in the process that began, before another one goes on. */

@@ -278,7 +278,7 @@ int plan_make(struct run *r, struct err **e)
 	if ((rc = plan_places(r, e)) < 0 || (rc = plan_log(r, e)) < 0 || (rc = conf_check(c, &r->log, e)) < 0 ||
 	    (rc = plan_argv(r, e)) < 0 || (rc = plan_idmap(r, e)) < 0 || (rc = plan_namespaces(r, e)) < 0)
 		return rc;
-	if (r->starts)
+	if (r->starts && early_net_pays())
 		early_net_begin(r);
 	if ((rc = plan_caps(r, e)) < 0 || (rc = storage_resolve(c, &r->log, &r->storage, e)) < 0 ||
 	    (rc = storage_choose_idmap(r->storage, c, &r->idmap, &r->log, e)) < 0 || (rc = plan_devices(r, e)) < 0 ||

@@ -533,6 +533,24 @@ static void network_beside(void *arg)
 	CHECK(own_network() == before);
 }
 
+/* Whose one processor does this has none to spare. Then it is known without a look. */
+static void on_one_processor(void *arg)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	CHECK(sched_setaffinity(0, sizeof(one), &one) == 0);
+	CHECK(!early_net_pays());
+	early_net_off();
+	CHECK(!early_net_pays());
+}
+
+static void nothing_is_made_beside_without_an_idle_processor(void **state)
+{
+	unit_child(on_one_processor, NULL);
+}
+
 static void the_network_is_made_beside(void **state)
 {
 	unit_child_ns(CLONE_NEWNET, network_beside, NULL);
@@ -565,5 +583,6 @@ static const struct CMUnitTest tests[] = {
 	IN_TMP(version_of_systemd_is_read_from_its_files),
 	IN_TMP(systemd_without_v2_needs_a_host_with_v1),
 	cmocka_unit_test(the_network_is_made_beside),
+	cmocka_unit_test(nothing_is_made_beside_without_an_idle_processor),
 };
 UNIT_MAIN(tests)

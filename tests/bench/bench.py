@@ -215,7 +215,7 @@ class Bench:
                 if not first:
                     self.put("copy", i.name, copied)
             if copied is not None:
-                cloned = i.run("lxc-copy", "-n", "made", "-N", "clone", "-e")
+                cloned = i.run("lxc-copy", "-n", "empty", "-N", "clone", "-e")
                 i.run("lxc-stop", "-k", "-n", "clone")
                 self.wait_until_gone(os.path.join(i.path, "clone"))
                 if not first:

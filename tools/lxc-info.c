@@ -349,11 +349,11 @@ static void add_keys(struct json *j, const struct info *i, struct lxc_container 
 
 static int show_json(struct tool *t, const struct info *i, struct lxc_container *c)
 {
-	bool running = c->is_running(c);
+	bool running = c->is_running(c), reached = true;
 	auto_free char *last = NULL;
 	struct jsonout o;
 	struct json *j = jsonout_begin(&o, "lxc-info");
-	int status;
+	int status, r;
 
 	json_string(j, "name", t->name);
 	json_string(j, "lxcpath", c->get_config_path(c));
@@ -361,18 +361,21 @@ static int show_json(struct tool *t, const struct info *i, struct lxc_container 
 	if (running) {
 		json_i64(j, "pid", c->init_pid(c));
 		add_ips(j, c);
+		reached = stat_prefetch(c);
 		add_number(j, "cpu_ns", c, stat_cpu_ns);
 		add_number(j, "blkio_bytes", c, stat_blkio_bytes);
 		add_number(j, "memory_bytes", c, stat_memory_bytes);
 		add_number(j, "kernel_memory_bytes", c, stat_kmem_bytes);
 		add_links(j, c);
+		(void)stat_prefetch(NULL);
 	} else {
 		json_null(j, "pid");
 	}
 	if (i->keys.n)
 		add_keys(j, i, c);
 	json_string(j, "last_error", !running && lxcext_last_exit(c, &status, &last) == 0 ? last : NULL);
-	return jsonout_end(t, &o);
+	r = jsonout_end(t, &o);
+	return reached ? r : tool_failed(t, c, "cannot ask %s", t->name);
 }
 
 /* False for "INVALID STATE": the monitor did not say. */

@@ -26,6 +26,9 @@ for tool in info attach stop destroy freeze; do
 	like "$(cat "$scratch/err")" "$n" "and names the container"
 done
 is "$(unshare -n "$(command -v lxc-info)" -n "$n" -s -p -H)" "$(lxc-info -n "$n" -s -p -H)" "what is recorded is known there too"
+fails 1 "as JSON, too, with what is not" unshare -n "$(command -v lxc-info)" -n "$n" --json
+like "$out" '"state":"RUNNING","pid":[0-9]+,.*"memory_bytes":null' "as null"
+like "$err" "another network namespace" "and the reason"
 like "$(unshare -n "$(command -v lxc-ls)" -f -F STATE "^$n\$")" RUNNING "and listed"
 status=0
 timeout 20 unshare -n "$(command -v lxc-start)" -n "$n" >"$scratch/out" 2>"$scratch/err" || status=$?

@@ -237,24 +237,52 @@ attr_public int lxcext_facts(struct lxc_container *c, const char *const *names, 
 	return call_end(&k, r, "cannot read what %s uses", k.name);
 }
 
+static void put_view(struct call *k, struct client_view *view)
+{
+	struct client_view *old;
+
+	handle_lock(k->h);
+	old = k->h->view;
+	k->h->view = view;
+	handle_unlock(k->h);
+	client_view_free(old);
+}
+
 attr_public int lxcext_keep_state(struct lxc_container *c, bool keep)
 {
-	struct client_view *view = NULL, *old;
+	struct client_view *view;
 	struct call k;
 
 	if (!call_begin(&k, c))
 		return -EINVAL;
-	k.target.view = NULL;
-	if (keep)
-		view = client_view_new(&k.target);
-	handle_lock(k.h);
-	old = k.h->view;
-	k.h->view = view;
-	handle_unlock(k.h);
-	client_view_free(old);
+	view = keep ? client_view_new(&k.target) : NULL;
+	put_view(&k, view);
 	if (keep && !view)
 		return call_end(&k, err_no_memory(&k.e), "cannot look at the state of %s", k.name);
 	return call_end(&k, 0, NULL);
+}
+
+attr_public int lxcext_keep_states(struct lxc_container *const *c, size_t n)
+{
+	auto_free const struct target **targets = calloc(n + 1, sizeof(*targets));
+	auto_free struct client_view **views = calloc(n + 1, sizeof(*views));
+	auto_free struct call *calls = calloc(n + 1, sizeof(*calls));
+	size_t begun = 0;
+	int r = 0;
+
+	if (!c || !targets || !views || !calls)
+		return c ? -ENOMEM : -EINVAL;
+	for (; begun < n && call_begin(&calls[begun], c[begun]); begun++)
+		targets[begun] = &calls[begun].target;
+	if (begun == n)
+		client_views_new(targets, n, views);
+	for (size_t i = 0; i < begun; i++) {
+		if (begun == n)
+			put_view(&calls[i], views[i]);
+		r = views[i] ? r : -ENOMEM;
+		(void)call_drop(&calls[i], 0);
+	}
+	return begun < n ? -ENOMEM : r;
 }
 
 bool api_set_cgroup_item(struct lxc_container *c, const char *subsys, const char *value)

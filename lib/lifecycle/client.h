@@ -32,6 +32,8 @@ struct target {
 /* One look at the state file of a container and at the processes that it names, for several questions. NULL when
  * memory is out. */
 struct client_view *client_view_new(const struct target *t);
+/* The same for n containers (NULL each), in directories below one that is opened once. */
+void client_views_new(const struct target *const *t, size_t n, struct client_view **ret);
 void client_view_free(struct client_view *v);
 
 /* STATE_STOPPED (returning 0) when nothing runs. */

@@ -40,13 +40,20 @@ bool client_read_record(const char *lxcpath, const char *name, struct instance_s
 	return dir >= 0 && read_record(dir, ret);
 }
 
-static void look(const struct target *t, struct client_view *ret)
+static void look_in(int dir, struct client_view *ret)
 {
 	struct instance_state *s = &ret->state;
 
-	ret->recorded = client_read_record(t->lxcpath, t->name, s);
+	ret->recorded = dir >= 0 && read_record(dir, s);
 	/* Also where its socket cannot be reached from here: who asks for more than is recorded is told so. */
 	ret->live = ret->recorded && proc_is_at_work(s->monitor_pid, s->monitor_start, &ret->stopped);
+}
+
+static void look(const struct target *t, struct client_view *ret)
+{
+	auto_close int dir = client_open_instance(t->lxcpath, t->name);
+
+	look_in(dir, ret);
 }
 
 void client_view_done(struct client_view *v)
@@ -62,6 +69,20 @@ struct client_view *client_view_new(const struct target *t)
 	if (v)
 		look(t, v);
 	return v;
+}
+
+void client_views_new(const struct target *const *t, size_t n, struct client_view **ret)
+{
+	auto_free char *rundir = system_rundir(NULL);
+	auto_close int top = rundir ? instance_top(rundir, NULL) : -ENOENT;
+
+	for (size_t i = 0; i < n; i++) {
+		auto_close int dir = top < 0 ? -ENOENT : instance_dir_in(top, t[i]->lxcpath, t[i]->name, NULL);
+
+		ret[i] = calloc(1, sizeof(*ret[i]));
+		if (ret[i])
+			look_in(dir, ret[i]);
+	}
 }
 
 void client_view_free(struct client_view *v)

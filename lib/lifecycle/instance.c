@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -96,30 +97,46 @@ int instance_rundir(const char *rundir, const char *below, mode_t mode, bool cre
 	return take_fd(&fd);
 }
 
-int instance_dir(const char *rundir, const char *lxcpath, const char *name, bool create, struct err **e)
+#define TOP "lxc/instance"
+
+int instance_top(const char *rundir, struct err **e)
 {
-	auto_close int top = -EBADF;
-	auto_free char *below = NULL;
+	return instance_rundir(rundir, TOP, 0700, false, e);
+}
+
+int instance_dir_in(int top, const char *lxcpath, const char *name, struct err **e)
+{
+	auto_free char *inner = NULL;
 	struct stat st = { 0 };
-	const char *inner;
 	int fd;
 
-	if (asprintf(&below, "lxc/instance/%s/%s", lxcpath + strspn(lxcpath, "/"), name) < 0)
+	if (asprintf(&inner, "%s/%s", lxcpath + strspn(lxcpath, "/"), name) < 0)
 		return err_no_memory(e);
-	if (path_has_dotdot(below))
+	if (path_has_dotdot(inner))
 		return err_set(e, EINVAL, NULL, "lxcpath %s contains '..'", lxcpath);
 	/* What is below a directory that is ours can only have been made by us: one look finds it. */
-	inner = below + strlen("lxc/instance/");
-	top = instance_rundir(rundir, "lxc/instance", 0700, false, e);
-	fd = top < 0 ? top : open_no_symlinks(top, inner, O_RDONLY | O_DIRECTORY, 0);
+	fd = open_no_symlinks(top, inner, O_RDONLY | O_DIRECTORY, 0);
 	if (fd == -ENOENT)
-		return create ? instance_rundir(rundir, below, 0700, true, e) : -ENOENT;
+		return -ENOENT;
 	if (fd < 0)
-		return top < 0 ? top : err_set(e, -fd, NULL, "cannot open %s in the run directory", inner);
+		return err_set(e, -fd, NULL, "cannot open %s in the run directory", inner);
 	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && !(st.st_mode & 022))
 		return fd;
 	fd_close(fd);
 	return err_untrusted_directory(e, inner, (unsigned)st.st_uid);
+}
+
+int instance_dir(const char *rundir, const char *lxcpath, const char *name, bool create, struct err **e)
+{
+	auto_close int top = instance_top(rundir, e);
+	auto_free char *below = NULL;
+	int fd = top < 0 ? top : instance_dir_in(top, lxcpath, name, e);
+
+	if (fd != -ENOENT || !create)
+		return fd;
+	if (asprintf(&below, TOP "/%s/%s", lxcpath + strspn(lxcpath, "/"), name) < 0)
+		return err_no_memory(e);
+	return instance_rundir(rundir, below, 0700, true, e);
 }
 
 static void add_block(struct buf *b, const char *key, const char *text)
@@ -343,11 +360,28 @@ static int read_state(int dirfd, char **ret, char **body, size_t *body_len, stru
 	return r < 0 ? err_damaged(e) : 0;
 }
 
+/* The same for as long as a process lives. */
+static char own_boot[64];
+
+static void read_own_boot(void)
+{
+	if (io_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", own_boot, sizeof(own_boot)) <= 0)
+		*own_boot = '\0';
+}
+
+static bool is_of_another_boot(const char *id)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	(void)pthread_once(&once, read_own_boot);
+	return *own_boot && strcmp(own_boot, id) != 0;
+}
+
 int instance_read(int dirfd, bool with_config, struct instance_state *ret, struct err **e)
 {
 	struct instance_state s = { .exit_status = -1 };
 	auto_free char *text = NULL;
-	char boot[64], *body = NULL;
+	char *body = NULL;
 	size_t len = 0;
 	int r;
 
@@ -360,9 +394,7 @@ int instance_read(int dirfd, bool with_config, struct instance_state *ret, struc
 		return err_damaged(e);
 	}
 	/* That something has stopped, and did not fail, is as true after a boot. */
-	if ((s.state != STATE_STOPPED || s.error) &&
-	    io_read_line(AT_FDCWD, "/proc/sys/kernel/random/boot_id", boot, sizeof(boot)) > 0 && s.boot_id &&
-	    strcmp(boot, s.boot_id) != 0) {
+	if ((s.state != STATE_STOPPED || s.error) && s.boot_id && is_of_another_boot(s.boot_id)) {
 		instance_state_done(&s);
 		return -ESTALE;
 	}

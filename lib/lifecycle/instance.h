@@ -33,6 +33,10 @@ int instance_rundir(const char *rundir, const char *below, mode_t mode, bool cre
  * directory is opened without following symlinks and must belong to the caller. -ENOENT without *e
  * when it does not exist. */
 int instance_dir(const char *rundir, const char *lxcpath, const char *name, bool create, struct err **e);
+/* The same in two steps, for many: the directory that all of one run directory are in, and one of them below it. -ENOENT
+ * without *e when it does not exist. */
+int instance_top(const char *rundir, struct err **e);
+int instance_dir_in(int top, const char *lxcpath, const char *name, struct err **e);
 /* last (may be NULL): the text of the write before, owned; one that says nothing new is left out. */
 int instance_write(int dirfd, const struct instance_state *s, char **last, struct err **e);
 /* Before the state says that something runs: it may be half written when its writer is killed. */

@@ -66,6 +66,7 @@ lxcext_print_error@@LXCEXT_1
 lxcext_protect_self@@LXCEXT_1
 lxcext_facts@@LXCEXT_1
 lxcext_keep_state@@LXCEXT_1
+lxcext_keep_states@@LXCEXT_1
 lxcext_hold@@LXCEXT_1
 lxcext_let_go@@LXCEXT_1
 lxcext_snapshot@@LXCEXT_1

@@ -302,11 +302,11 @@ static int ask_states(struct candidate *v, size_t n, bool shows_more)
 	if (!c || !states)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		if (v[i].c) {
-			if (shows_more)
-				(void)lxcext_keep_state(v[i].c, true);
+		if (v[i].c)
 			c[n_asked++] = v[i].c;
-		}
+	/* Without memory each is looked at again. */
+	if (shows_more)
+		(void)lxcext_keep_states(c, n_asked);
 	r = lxcext_states(c, n_asked, ASK_LIMIT_S * 1000, states);
 	n_asked = 0;
 	for (size_t i = 0; i < n && r == 0; i++)

@@ -156,9 +156,11 @@ extern int lxcext_facts(struct lxc_container *c, const char *const *names, size_
 
 /* keep: until the same call with false, the calls on this handle that only ask (state, is_running, init_pid, get_ips,
  * ...) answer from one look at the container that is taken now, instead of one each: a report is then of one moment.
- * Nothing that changes the container may be called meanwhile, and no other thread may use the handle. 0, or a negative
- * errno. */
+ * A call that changes the container takes it as it was seen, and is not seen itself. No other thread may use the handle
+ * meanwhile. 0, or a negative errno. */
 extern int lxcext_keep_state(struct lxc_container *c, bool keep);
+/* The same as with true for n containers, at less cost. */
+extern int lxcext_keep_states(struct lxc_container *const *c, size_t n);
 
 /* Freezes a running container while its files are read: until lxcext_let_go, or until the process that asked has
  * ended, however that came. Several may hold one. A container that is stopped, or that freeze() has frozen, is left as

@@ -31,7 +31,7 @@ int client_state(const struct target *t, enum lxc_state *ret, struct err **e)
 		return 0;
 	}
 	/* The common case of one that is stopped. */
-	if (!(t->view ? t->view : &room)->recorded && !client_somebody_listens(t)) {
+	if (t->view ? t->view->silent : !room.recorded && !client_somebody_listens(t, client_timeout(t))) {
 		*ret = STATE_STOPPED;
 		return 0;
 	}

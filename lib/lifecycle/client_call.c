@@ -243,13 +243,13 @@ int client_call(const struct target *t, int cmd, uintptr_t value, const void *da
 	return ret->head.ret < 0 ? client_refused(t, ret, e) : 0;
 }
 
-bool client_somebody_listens(const struct target *t)
+bool client_somebody_listens(const struct target *t, int timeout_ms)
 {
 	char address[108];
 	int fd;
 
 	command_address(t->lxcpath, t->name, address);
-	fd = socket_connect_abstract(address, SOCK_STREAM, client_timeout(t));
+	fd = socket_connect_abstract(address, SOCK_STREAM, timeout_ms);
 	if (fd < 0)
 		return fd != -ECONNREFUSED;
 	fd_close(fd);

@@ -15,9 +15,10 @@
 
 struct client_view {
 	bool recorded;			/* there is one that has not stopped */
-	bool live;			/* and the monitor that it names lives, and could be asked from here */
+	bool live;			/* and the monitor that it names lives */
 	bool stopped;			/* but for the signal that keeps it stopped */
 	struct instance_state state;	/* if recorded */
+	bool silent;			/* if not: nobody listened for the container either when that was asked */
 };
 #define auto_view __attribute__((cleanup(client_view_done)))
 
@@ -59,7 +60,8 @@ int client_timeout(const struct target *t);
 int client_fail_connect(const struct target *t, int r, struct err **e);
 /* A connection to the container's monitor, started anew where it has died. */
 int client_dial(const struct target *t, struct err **e);
-bool client_somebody_listens(const struct target *t);
+/* Whether there is a socket of the container's name, also one that has no room for us within timeout_ms. */
+bool client_somebody_listens(const struct target *t, int timeout_ms);
 int client_send(int fd, int cmd, uintptr_t value, const void *data, size_t n);
 int client_read_reply(int fd, const struct target *t, struct call_reply *ret, struct err **e);
 void call_reply_done(struct call_reply *r);

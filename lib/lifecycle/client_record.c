@@ -62,13 +62,23 @@ void client_view_done(struct client_view *v)
 		instance_state_done(&v->state);
 }
 
-struct client_view *client_view_new(const struct target *t)
+static struct client_view *new_view(const struct target *t, int dir, int timeout_ms)
 {
 	struct client_view *v = calloc(1, sizeof(*v));
 
-	if (v)
-		look(t, v);
+	if (!v)
+		return NULL;
+	look_in(dir, v);
+	/* A monitor of LXC's has no state file of ours. */
+	v->silent = !v->recorded && !client_somebody_listens(t, timeout_ms);
 	return v;
+}
+
+struct client_view *client_view_new(const struct target *t)
+{
+	auto_close int dir = client_open_instance(t->lxcpath, t->name);
+
+	return new_view(t, dir, client_timeout(t));
 }
 
 void client_views_new(const struct target *const *t, size_t n, struct client_view **ret)
@@ -79,9 +89,8 @@ void client_views_new(const struct target *const *t, size_t n, struct client_vie
 	for (size_t i = 0; i < n; i++) {
 		auto_close int dir = top < 0 ? -ENOENT : instance_dir_in(top, t[i]->lxcpath, t[i]->name, NULL);
 
-		ret[i] = calloc(1, sizeof(*ret[i]));
-		if (ret[i])
-			look_in(dir, ret[i]);
+		/* One whose socket is crowded does not keep the others waiting. */
+		ret[i] = new_view(t[i], dir, 0);
 	}
 }
 

@@ -84,6 +84,8 @@ static bool ask(struct slot *s)
 	const struct target *t = &s->look->target;
 	char address[108];
 
+	if (t->view && t->view->silent)
+		return refused(s);
 	command_address(t->lxcpath, t->name, address);
 	s->got = 0;
 	s->fd = socket_connect_abstract(address, SOCK_STREAM, 0);

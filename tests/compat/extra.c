@@ -163,10 +163,10 @@ static void looks(struct lxc_container *c)
 	fact(lxcext_keep_state(c, true) == 0 && strcmp(c->state(c), "FROZEN") == 0, "until the next");
 	fact(c->unfreeze(c) && lxcext_keep_state(c, false) == 0 && strcmp(c->state(c), "RUNNING") == 0,
 	     "and without one each call looks itself");
-	fact(lxcext_keep_states(&c, 1) == 0 && c->freeze(c) && strcmp(c->state(c), "RUNNING") == 0 && c->unfreeze(c),
-	     "looks at several are kept as well");
-	fact(lxcext_keep_state(c, false) == 0 && lxcext_keep_states(NULL, 1) == -EINVAL && lxcext_keep_states(&c, 0) == 0 &&
-	     strcmp(c->state(c), "RUNNING") == 0, "and none of them where there is none");
+	fact(lxcext_keep_states(&c, 1) == 0 && c->freeze(c) && strcmp(c->state(c), "RUNNING") == 0 &&
+	     lxcext_keep_state(c, false) == 0 && c->unfreeze(c), "looks at several are kept as well");
+	fact(lxcext_keep_states(NULL, 1) == -EINVAL && lxcext_keep_states(&c, 0) == 0 && c->freeze(c) &&
+	     strcmp(c->state(c), "FROZEN") == 0 && c->unfreeze(c), "none where there is none to be kept");
 	fact(lxcext_hold(c) == 0 && strcmp(c->state(c), "FROZEN") == 0, "it is held still");
 	fact(lxcext_let_go(c) == 0 && strcmp(c->state(c), "RUNNING") == 0, "and goes on");
 	fact(c->freeze(c) && lxcext_hold(c) == 0 && lxcext_let_go(c) == 0 && strcmp(c->state(c), "FROZEN") == 0 && c->unfreeze(c),

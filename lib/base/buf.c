@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What most formatted pieces take: without that room each would be formatted twice. */
+#define PIECE 128
+
 static void fail(struct buf *b)
 {
 	free(b->p);
@@ -68,7 +71,7 @@ void buf_vaddf(struct buf *b, const char *fmt, va_list ap)
 	size_t room;
 	int n;
 
-	if (!grow(b, 0))
+	if (!grow(b, MIN(b->max - b->len, (size_t)PIECE)))
 		return;
 	va_copy(again, ap);
 	room = b->cap - b->len;

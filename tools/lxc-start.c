@@ -3,6 +3,7 @@
 /* lxc-start - starts a container. In the foreground the program becomes the monitor, or stands for it. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <lxc/lxcext.h>
@@ -14,6 +15,8 @@
 
 #define OPT_TABLE "lxc-start.opt"
 #include "common/opt_table.h"
+
+#define BOOT_LIMIT_S 120
 
 struct start {
 	struct launch launch;
@@ -111,6 +114,22 @@ static int explain(struct tool *t, struct lxc_container *c, char **argv)
 	return EXIT_SUCCESS;
 }
 
+/* How long it takes until the container's init says that it has started everything. */
+static void time_boot(struct tool *t, struct lxc_container *c, struct timing *steps)
+{
+	struct timespec begin, end;
+	int r;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &begin);
+	r = lxcext_wait_ready(c, "init", BOOT_LIMIT_S);
+	(void)clock_gettime(CLOCK_MONOTONIC, &end);
+	if (r == 0)
+		steps->boot_ns = (uint64_t)(end.tv_sec - begin.tv_sec) * 1000000000U + (uint64_t)end.tv_nsec - (uint64_t)begin.tv_nsec;
+	else if (r != -ENOTSUP) /* which most inits do not say */
+		tool_warn(t, "how long the init of %s takes to boot is not known: %s", t->name,
+			  c->error_string ? c->error_string : "it ended");
+}
+
 static int start_timed(struct tool *t, struct start *s, struct lxc_container *c, char **argv)
 {
 	auto_buf struct buf out = BUF_INIT(1U << 20);
@@ -121,6 +140,7 @@ static int start_timed(struct tool *t, struct start *s, struct lxc_container *c,
 		return tool_failed(t, c, "cannot start %s", t->name);
 	if (!text || timing_parse(text, &steps) < 0)
 		return tool_error(t, "%s runs, but its monitor did not say how long each step took", t->name);
+	time_boot(t, c, &steps);
 	if (strcmp(s->timing, "json") == 0)
 		timing_json(&steps, t->name, &out);
 	else if (strcmp(s->timing, "svg") == 0)

@@ -4,12 +4,14 @@
  * in its caller's process: it looks, and looks again. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/num.h"
@@ -109,6 +111,23 @@ static int command_ready(struct call *k, const char *argument)
 	return r < 0 ? r : code == 0;
 }
 
+/* By its program, or by the name that it gives itself: before it has one it has that of /sbin/init, and whose program it is an
+ * ordinary user may not be told. */
+static bool is_systemd(pid_t pid, char name[static 64])
+{
+	char path[64], exe[PATH_MAX];
+	ssize_t n;
+
+	if (proc_status_field(pid, "Name", name, 64) < 0)
+		*name = '\0';
+	if (STREQ(str_trim(name), "systemd"))
+		return true;
+	(void)snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	n = readlink(path, exe, sizeof(exe) - 1);
+	exe[MAX(n, 0)] = '\0';
+	return str_ends(exe, "/systemd");
+}
+
 /* What the container's init says of itself. systemd knows when it has started what it should; others do not say. */
 static int init_ready(struct call *k, const char *argument)
 {
@@ -119,7 +138,7 @@ static int init_ready(struct call *k, const char *argument)
 
 	if (r < 0)
 		return r;
-	if (proc_status_field(pid, "Name", name, sizeof(name)) < 0 || !STREQ(str_trim(name), "systemd"))
+	if (!is_systemd(pid, name))
 		return err_set(&k->e, ENOTSUP, "init-not-telling", "the init of %s (%s) does not tell when it is ready",
 			       k->name, name);
 	r = run_quietly(k, argv, &code);

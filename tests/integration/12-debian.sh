@@ -59,9 +59,10 @@ pid_of() {
 	lxc info -p -H
 }
 
-# boots DESCRIPTION: starts it and looks at the result.
+# boots DESCRIPTION [OPTION]: starts it and looks at the result.
 boots() {
-	succeeds "start returns ($1)" lxc-start -P "$place" -n "$n"
+	succeeds "start returns ($1)" lxc-start -P "$place" -n "$n" ${2:+"$2"}
+	[ -z "${2-}" ] || like "$out" '"total_ns":[0-9]+,"boot_ns":[0-9]{6,},' "with the time that its boot took ($1)"
 	ok "systemd is up ($1)" eventually 60 booted
 	is "$(system_state)" running "its state is running ($1)"
 	is "$(inside systemctl --failed --no-legend --plain)" "" "no unit failed ($1)"
@@ -101,7 +102,7 @@ is "$(inside cat /etc/machine-id)" "$first" "with the same machine id"
 inside poweroff
 succeeds "poweroff from inside ends it" lxc-wait -P "$place" -n "$n" -s STOPPED -t 60
 
-boots "after a poweroff"
+boots "after a poweroff" --timing=json
 succeeds "stop is clean" lxc-stop -P "$place" -n "$n" -t 60
 
 # ---- cgroup v2 alone

@@ -201,6 +201,17 @@ succeeds "lxc-wait for one of two states" lxc-wait -n "$one" -s 'STOPPED|FROZEN'
 succeeds "lxc-unfreeze" lxc-unfreeze -n "$one"
 fails 1 "lxc-wait that takes too long" lxc-wait -n "$one" -s STOPPED -t 1
 succeeds "lxc-stop -k" lxc-stop -n "$one" -k
+fails 0 "lxc-start --timing" lxc-start -n "$one" --timing
+like "$out" '^ +[0-9.]+ +[0-9.]+ +init +executing init$' "has a line for each step"
+like "$out" '^ +[0-9.]+ +running$' "and one for all"
+unlike "$out$err" 'booting|not known' "and none for an init that does not say when it is ready"
+succeeds "it is stopped again" lxc-stop -n "$one" -k
+fails 0 "the same as JSON" lxc-start -n "$one" --timing=json
+like "$out" '^\{"name":"'"$one"'","total_ns":[0-9]+,"boot_ns":null,"steps":\[\{"step":' "is an object"
+succeeds "it is stopped once more" lxc-stop -n "$one" -k
+fails 0 "and as a chart" lxc-start -n "$one" --timing=svg
+like "$out" '<rect class="init".*executing init' "is SVG"
+succeeds "lxc-stop -k again" lxc-stop -n "$one" -k
 succeeds "lxc-wait for the end" lxc-wait -n "$one" -s STOPPED -t 5
 
 # ---- lxc-execute and our init

@@ -52,6 +52,28 @@ static void the_chart_escapes_and_scales(void **state)
 	timing_done(&t);
 }
 
+static void the_boot_comes_after_the_start(void **state)
+{
+	char text[] = STEPS;
+	auto_buf struct buf table = BUF_INIT(65536), json = BUF_INIT(65536), svg = BUF_INIT(65536), none = BUF_INIT(65536);
+	struct timing t;
+
+	assert_int_equal(timing_parse(text, &t), 0);
+	timing_json(&t, "c1", &none);
+	assert_non_null(strstr(buf_str(&none), "\"boot_ns\":null"));
+	t.boot_ns = 1500000000;
+	timing_table(&t, &table);
+	assert_non_null(strstr(buf_str(&table), "     3.000   1500.000  init     booting\n"));
+	assert_non_null(strstr(buf_str(&table), "  1503.000 "));
+	timing_json(&t, "c1", &json);
+	assert_non_null(strstr(buf_str(&json), "\"total_ns\":3000000,\"boot_ns\":1500000000"));
+	timing_svg(&t, "c1", &svg);
+	assert_non_null(strstr(buf_str(&svg), "booting until it is ready 1500.000 ms"));
+	/* The scale is still the start's. */
+	assert_non_null(strstr(buf_str(&svg), "class=\"client\" x=\"10.0\" y=\"50\" width=\"533.3\""));
+	timing_done(&t);
+}
+
 static void damaged_lines_are_refused(void **state)
 {
 	static const char *const bad[] = { "x\n", "1 2\n", "2 1 init x\n", "1 -2 init x\n", "1 2 init\n" };
@@ -69,6 +91,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_table_has_a_line_for_each_step_and_the_total),
 	cmocka_unit_test(json_has_nanoseconds),
 	cmocka_unit_test(the_chart_escapes_and_scales),
+	cmocka_unit_test(the_boot_comes_after_the_start),
 	cmocka_unit_test(damaged_lines_are_refused),
 };
 UNIT_MAIN(tests)

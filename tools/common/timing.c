@@ -73,6 +73,9 @@ void timing_table(const struct timing *t, struct buf *out)
 		buf_addf(out, "%10.3f %10.3f  %-8s %s\n", ms(s->begin_ns), ms(s->end_ns - s->begin_ns), s->who, s->what);
 	}
 	buf_addf(out, "%10.3f %10s  %-8s %s\n", ms(t->total_ns), "", "", "running");
+	if (t->boot_ns)
+		buf_addf(out, "%10.3f %10.3f  %-8s %s\n%10.3f %10s  %-8s %s\n", ms(t->total_ns), ms(t->boot_ns), "init",
+			 "booting", ms(t->total_ns + t->boot_ns), "", "", "ready");
 }
 
 void timing_json(const struct timing *t, const char *name, struct buf *out)
@@ -82,6 +85,10 @@ void timing_json(const struct timing *t, const char *name, struct buf *out)
 	json_object(&j, NULL);
 	json_string(&j, "name", name);
 	json_u64(&j, "total_ns", t->total_ns);
+	if (t->boot_ns)
+		json_u64(&j, "boot_ns", t->boot_ns);
+	else
+		json_null(&j, "boot_ns");
 	json_array(&j, "steps");
 	for (size_t i = 0; i < t->n; i++) {
 		json_object(&j, NULL);
@@ -135,7 +142,7 @@ static void add_scale(const struct timing *t, unsigned height, struct buf *out)
 
 void timing_svg(const struct timing *t, const char *name, struct buf *out)
 {
-	unsigned height = TOP + ROW * (unsigned)t->n + 10;
+	unsigned height = TOP + ROW * ((unsigned)t->n + (t->boot_ns ? 1 : 0)) + 10;
 
 	buf_addf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%u\">\n", LEFT + WIDTH + LABELS, height);
 	buf_adds(out, "<style>text{font:11px sans-serif}.grid{stroke:#ddd}.client{fill:#b8b8b8}.monitor{fill:#6f9fd8}"
@@ -153,5 +160,10 @@ void timing_svg(const struct timing *t, const char *name, struct buf *out)
 		add_escaped(out, s->what);
 		buf_addf(out, " %.3f ms</text>\n", ms(s->end_ns - s->begin_ns));
 	}
+	/* Hundreds of times as long as all before: on their scale nothing would be seen of them. */
+	if (t->boot_ns)
+		buf_addf(out, "<rect class=\"init\" x=\"%d\" y=\"%u\" width=\"%d\" height=\"%d\"/><text x=\"%d\" y=\"%u\">booting until "
+			      "it is ready %.3f ms (not to scale)</text>\n", LEFT, TOP + ROW * (unsigned)t->n, WIDTH, ROW - 4,
+			 LEFT + WIDTH + 4, TOP + ROW * (unsigned)t->n + 11, ms(t->boot_ns));
 	buf_adds(out, "</svg>\n");
 }

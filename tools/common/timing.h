@@ -15,6 +15,7 @@ struct timing {
 	struct timing_step *v;
 	size_t n;
 	uint64_t total_ns;		/* the latest end */
+	uint64_t boot_ns;		/* from there until its init said that it is ready; 0: that is not known */
 };
 
 /* Parses the lines of lxcext_start_timed, which it takes apart. 0, -EINVAL or -ENOMEM. */

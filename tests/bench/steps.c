@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Copyright (C) The Tiffin authors */
 /* steps - how many instructions a program and all that it makes execute outside the kernel: one step after the other, by
- * ptrace. The same from run to run, where a time never is, and on machines that count no instructions for a guest.
+ * ptrace. It hardly varies from run to run, where a time does, also on machines that count no instructions for a guest.
  *
  *	steps OUT PROGRAM ARGUMENT...	what a process executes in another pid namespace is not ours, and is let go. When
  *					PROGRAM has ended the number is written to OUT, and what is left goes on. Ends as
